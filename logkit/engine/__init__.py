@@ -1,0 +1,12 @@
+"""The engine: threads, one queue, one lock.
+
+Read it in this order: `settings`, `threads` (a thread that reports its own death), `state` (the lock),
+`progress` (pure: what a source has been read of, and what to read next), `worker`, `watcher`, `notify`,
+`core` (all of them together), `monitor` (what the user holds).
+"""
+
+from logkit.engine.core import StopResult
+from logkit.engine.monitor import Monitor, read, watch
+from logkit.engine.settings import Settings
+
+__all__ = ["Monitor", "Settings", "StopResult", "read", "watch"]

@@ -1,0 +1,152 @@
+"""The engine: its threads, what they share, and how they are started, replaced and stopped."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from logkit.capture import ThreadStatus
+from logkit.engine.notify import Notifier
+from logkit.engine.settings import Settings
+from logkit.engine.state import State
+from logkit.engine.threads import EngineThread
+from logkit.engine.watcher import Watcher
+from logkit.engine.worker import Limits, Outcome, Work, Worker
+from logkit.sources import ReadOptions, Roots, ServiceRule
+
+
+@dataclass(frozen=True, slots=True)
+class StopResult:
+    """What `stop` came to: true if every thread has ended, else `alive` names those that have not."""
+
+    alive: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return not self.alive
+
+    def __repr__(self) -> str:
+        if not self.alive:
+            return "stopped: every thread has ended"
+        return f"not stopped yet: {', '.join(self.alive)} still at work; call stop() again to wait longer"
+
+
+class Engine:
+    """The threads and what they share. They hold this, never the `Monitor` the user holds."""
+
+    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule) -> None:
+        self.roots = roots
+        self.settings = settings
+        self.state = State(settings.keep_events, settings.keep_bytes)
+        self.queue: queue.Queue[Work | None] = queue.Queue(maxsize=max(settings.queue_size, settings.workers))
+        self.stopping = threading.Event()
+        self.failed: str | None = None
+        self._outcomes: deque[Outcome] = deque()  # append and popleft are atomic: workers to watcher
+        self._options = ReadOptions(
+            block_bytes=settings.block_bytes,
+            max_record_bytes=settings.max_record_bytes,
+            keep=settings.keep_events > 0 and settings.keep_bytes > 0,
+            service=service,
+        )
+        self._limits = Limits(settings.max_concurrent_reads, settings.max_open_files)
+        self._watcher = Watcher(roots, settings, self.state, self.queue, self._outcomes, self.stopping)
+        self._names = itertools.count(1)
+        # guards: _threads, _dead. Never held together with the state's lock.
+        self._threads_lock = threading.Lock()
+        self._threads: list[EngineThread] = []
+        self._dead: list[EngineThread] = []
+
+    @property
+    def watcher(self) -> Watcher:
+        return self._watcher
+
+    def start(self) -> None:
+        """Start all threads."""
+        self._launch("logkit-watcher")
+        for _ in range(self.settings.workers):
+            self._launch("logkit-worker")
+        if self.settings.notify and not self.settings.finite:
+            self._launch("logkit-notify")
+
+    def _launch(self, kind: str) -> None:
+        if kind == "logkit-worker":
+            kind = f"{kind}-{next(self._names)}"
+            worker = Worker(
+                self.queue,
+                self.state,
+                self._outcomes,
+                self._watcher.nudge,
+                self.stopping,
+                self._options,
+                self._limits,
+            )
+            loop = worker.loop
+        elif kind == "logkit-watcher":
+            loop = self._watcher.loop
+        else:
+            loop = Notifier(self.roots, self._watcher, self.stopping, self.settings.poll_seconds).loop
+        thread = EngineThread(kind, loop, self._replace)
+        with self._threads_lock:
+            self._threads.append(thread)
+        thread.start()
+
+    def _replace(self, thread: EngineThread, error: BaseException) -> None:
+        """The last act of a dying thread: it stays in the list of the dead, and another takes its place."""
+        with self._threads_lock:
+            self._threads.remove(thread)
+            self._dead.append(thread)
+            deaths = len(self._dead)
+        if self.stopping.is_set():
+            return
+        if deaths > self.settings.max_thread_deaths:
+            self.failed = f"{deaths} threads died, the last one of {thread.activity.last_error}"
+            self.stopping.set()
+            self.state.close()
+            return
+        self._launch("logkit-worker" if thread.name.startswith("logkit-worker") else thread.name)
+        self._watcher.nudge()
+
+    def threads(self) -> tuple[ThreadStatus, ...]:
+        """What each thread does, the dead included."""
+        with self._threads_lock:
+            threads, dead = tuple(self._threads), tuple(self._dead)
+        living = [thread.activity.status(thread.is_alive()) for thread in threads]
+        return tuple(living + [thread.activity.status(False) for thread in dead])
+
+    def stop(self, timeout_seconds: float) -> StopResult:
+        """Set the stop event, wake everybody, and join with a deadline."""
+        deadline = time.monotonic() + timeout_seconds
+        self.stopping.set()
+        self._watcher.nudge()
+        with self._threads_lock:
+            threads = list(self._threads)
+        watchers = [t for t in threads if not t.name.startswith("logkit-worker")]
+        workers = [t for t in threads if t.name.startswith("logkit-worker")]
+        self._join([t for t in watchers if t.name == "logkit-watcher"], deadline)
+        self._dismiss(len(workers))
+        self._join(workers, deadline)
+        self._join(watchers, deadline)
+        self.state.close()
+        return StopResult(tuple(t.name for t in threads if t.is_alive()))
+
+    def _join(self, threads: list[EngineThread], deadline: float) -> None:
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _dismiss(self, workers: int) -> None:
+        """Empty the queue, which nobody fills any more, and put one sentinel for each worker."""
+        while True:
+            try:
+                self.queue.get_nowait()
+            except queue.Empty:
+                break
+            self.queue.task_done()
+        for _ in range(workers):
+            try:
+                self.queue.put_nowait(None)
+            except queue.Full:  # sentinels of an earlier stop are still there
+                return

@@ -1,0 +1,238 @@
+"""The monitor: the public life of an engine, from start to stop."""
+
+from __future__ import annotations
+
+import atexit
+import difflib
+import itertools
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from logkit.capture import Capture
+from logkit.engine.bar import Bar
+from logkit.engine.core import Engine, StopResult
+from logkit.engine.settings import Settings, quarter_of_memory
+from logkit.errors import Forked, SettingError
+from logkit.snapshot import Snapshot
+from logkit.sources import Roots, ServiceRule
+from logkit.sources.discovery import PathLike
+
+Paths = PathLike | Iterable[PathLike]
+
+_EXIT_SECONDS = 2.0
+_numbers = itertools.count(1)
+
+
+class Monitor:
+    """A running engine on some paths. Made by `logkit.watch`; also a context manager that stops it.
+
+    All methods may be called from any thread.
+    """
+
+    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule) -> None:
+        self._engine = Engine(roots, settings, service)
+        self._pid = os.getpid()
+        self._name = f"{self._pid}-{next(_numbers)}"
+        self._finished = False
+        self._engine.start()
+
+    def snapshot(self) -> Snapshot:
+        """What the engine knows now: an immutable value whose parts agree with each other. Takes milliseconds."""
+        return Snapshot(self._capture())
+
+    def _capture(self) -> Capture:
+        self._check_process()
+        engine, settings = self._engine, self._engine.settings
+        view = engine.state.view()
+        return Capture(
+            lineage=self._name,
+            version=view.version,
+            taken_at=time.time(),
+            clock=time.monotonic(),
+            state=self.state,
+            roots=engine.roots.paths,
+            timezone=settings.timezone,
+            parts=view.parts,
+            frames=view.frames,
+            keep_events=settings.keep_events,
+            keep_bytes=settings.keep_bytes,
+            dropped_events=view.dropped_events,
+            sources=view.statuses,
+            threads=engine.threads(),
+            queue_depth=engine.queue.qsize(),
+            queue_size=engine.queue.maxsize,
+        )
+
+    def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
+        """Wait until everything that is on disk now has been read; False where the deadline passes first.
+
+        An unfinished last line counts as read once it has been quiet for `idle_flush_seconds`.
+        """
+        self._check_process()
+        ticket = self._engine.state.ask()
+        self._engine.watcher.nudge()
+        return self._engine.state.wait_answer(ticket, timeout_seconds)
+
+    def stop(self, timeout_seconds: float = 5.0) -> StopResult:
+        """Stop all threads and say which is still alive, if any. May be called again; snapshots still work."""
+        self._check_process()
+        _forget(self)
+        return self._engine.stop(timeout_seconds)
+
+    @property
+    def state(self) -> str:
+        """running, finished (a `read` that came to its end), stopped or failed."""
+        if self._engine.failed:
+            return "failed"
+        if self._finished:
+            return "finished"
+        return "stopped" if self._engine.stopping.is_set() else "running"
+
+    @property
+    def settings(self) -> Settings:
+        """The settings it was made with."""
+        return self._engine.settings
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The resolved paths it watches."""
+        return self._engine.roots.paths
+
+    def __enter__(self) -> Monitor:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        view = self._engine.state.view()
+        events = sum(status.events for status in view.statuses)
+        where = self.roots[0] if len(self.roots) == 1 else f"{len(self.roots)} paths"
+        lag = sum(max(0, s.size_bytes - s.offset_bytes) for s in view.statuses if s.state in ("reading", "waiting"))
+        behind = f", {lag / 1e6:.1f} MB behind" if lag else ""
+        return f"<Monitor of {where}: {self.state}, {events:,} events from {len(view.statuses):,} files{behind}>"
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise Forked(
+                f"expected to be in process {self._pid}, where this monitor's threads live, found a fork of it "
+                f"({os.getpid()}); try logkit.watch(...) again here, or a spawned process instead of a forked one",
+                pid=self._pid,
+            )
+
+
+# guards: _running. The monitors that run in this process, by resolved paths: it is this dictionary that keeps a monitor
+# without a name alive, and by which a cell run twice replaces its first monitor.
+_running_lock = threading.Lock()
+_running: dict[tuple[str, ...], Monitor] = {}
+
+
+def watch(
+    paths: Paths,
+    *,
+    service: object = None,
+    timezone: str = "UTC",
+    keep_events: int = 200_000,
+    missing_ok: bool = False,
+    **settings: Any,
+) -> Monitor:
+    """Start threads that read these paths now and whatever is added to them; returns at once.
+
+    paths: a file, a folder (recursive), a glob, or a list of them. service: a regular expression on the path, a Polars
+    expression, or a function of the path (and the events); by default the line's own service, else the file's name.
+    timezone: where times without a zone were written. keep_events: rows kept in memory, the newest (0: statistics
+    alone). missing_ok: allow a folder yet to be made. Further settings are those of `logkit.Settings`.
+
+    Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`.
+    """
+    roots = Roots.of(paths, missing_ok=missing_ok)
+    checked = _settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
+    rule = ServiceRule.of(service)
+    with _running_lock:
+        before = _running.pop(roots.paths, None)
+    if before is not None:
+        before.stop()
+    monitor = Monitor(roots, checked, rule)
+    with _running_lock:
+        _running[roots.paths] = monitor
+    return monitor
+
+
+def read(
+    paths: Paths,
+    *,
+    service: object = None,
+    timezone: str = "UTC",
+    keep_events: int | None = None,
+    keep_bytes: int | None = None,
+    progress: bool | None = None,
+    **settings: Any,
+) -> Snapshot:
+    """Read these paths to their end, as they are now, and return the last snapshot.
+
+    The same engine as `watch`, with the same arguments. keep_events: all by default, as far as `keep_bytes` (a quarter
+    of RAM) allows; 0 keeps statistics alone, and memory stays flat however large the files. progress: a bar; by default
+    in a notebook and on a terminal. Interrupting it stops the threads.
+    """
+    roots = Roots.of(paths)
+    checked = _settings(
+        timezone=timezone,
+        keep_events=sys.maxsize if keep_events is None else keep_events,
+        keep_bytes=quarter_of_memory() if keep_bytes is None else keep_bytes,
+        finite=True,
+        **settings,
+    )
+    monitor = Monitor(roots, checked, ServiceRule.of(service))
+    try:
+        _see_through(monitor, progress)
+    finally:
+        monitor.stop()
+    return monitor.snapshot()
+
+
+def _see_through(monitor: Monitor, progress: bool | None) -> None:
+    """Wait for the end, a bar moving along."""
+    engine = monitor._engine
+    ticket = engine.state.ask()
+    engine.watcher.nudge()
+    with Bar(progress) as bar:
+        while not engine.state.wait_answer(ticket, 0.1):
+            if engine.stopping.is_set():
+                return
+            bar.show(engine.state.totals())
+        bar.show(engine.state.totals())
+    monitor._finished = True
+
+
+def _settings(**settings: Any) -> Settings:
+    unknown = sorted(set(settings) - set(Settings.__dataclass_fields__))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], Settings.__dataclass_fields__, n=1)
+        raise SettingError(
+            f"expected a setting, found {unknown[0]}=; try {near[0] + '=' if near else 'help(logkit.Settings)'}",
+            setting=unknown[0],
+            value=settings[unknown[0]],
+        )
+    return Settings(**settings)
+
+
+def _forget(monitor: Monitor) -> None:
+    with _running_lock:
+        if _running.get(monitor.roots) is monitor:
+            del _running[monitor.roots]
+
+
+@atexit.register
+def _stop_all() -> None:
+    """At the interpreter's end: daemon threads would be cut off in the middle of their work."""
+    with _running_lock:
+        monitors = [m for m in _running.values() if m._pid == os.getpid()]
+    for monitor in monitors:
+        monitor.stop(_EXIT_SECONDS)

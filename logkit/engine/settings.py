@@ -1,0 +1,79 @@
+"""The engine's settings, checked once: sizes in bytes, times in seconds, as their names say."""
+
+from __future__ import annotations
+
+import os
+import zoneinfo
+from dataclasses import dataclass, fields
+
+from logkit.errors import SettingError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All limits of one monitor.
+
+    workers: threads that read and parse. queue_size: spans that wait for them. span_bytes: how large a file may be
+    before it is read in several spans at once. poll_seconds: pause between two full scans. idle_flush_seconds: how long
+    an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
+    before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
+    max_open_files: limits shared by all workers. max_thread_deaths: replacements before the engine gives up.
+    finite: everything is read once, as it is now, and last records are finished.
+    """
+
+    workers: int = 0
+    queue_size: int = 64
+    span_bytes: int = 32 << 20
+    block_bytes: int = 1 << 20
+    max_record_bytes: int = 1 << 20
+    poll_seconds: float = 1.0
+    idle_flush_seconds: float = 1.0
+    keep_events: int = 200_000
+    keep_bytes: int = 1 << 30
+    max_attempts: int = 3
+    retry_seconds: float = 0.2
+    max_retry_seconds: float = 30.0
+    max_concurrent_reads: int = 4
+    max_open_files: int = 64
+    max_thread_deaths: int = 20
+    timezone: str = "UTC"
+    missing_ok: bool = False
+    notify: bool = True
+    finite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers == 0:
+            object.__setattr__(self, "workers", default_workers())
+        for field in fields(self):
+            value = getattr(self, field.name)
+            low = 0 if field.name in {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds"} else None
+            if isinstance(value, bool | str):
+                continue
+            if (low is None and value <= 0) or value < 0:
+                least = "0 or more" if low == 0 else "more than 0"
+                raise SettingError(
+                    f"expected {field.name}= to be {least}, found {value!r}; try {field.default!r}",
+                    setting=field.name,
+                    value=value,
+                )
+        try:
+            zoneinfo.ZoneInfo(self.timezone)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+            raise SettingError(
+                f"expected timezone= to be an IANA name, found {self.timezone!r}; try 'UTC' or 'Europe/Berlin'",
+                setting="timezone",
+                value=self.timezone,
+            ) from error
+
+
+def default_workers() -> int:
+    """One per usable core, two at least, eight at most: beyond that, memory is the limit and not the cores."""
+    return min(8, max(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2))
+
+
+def quarter_of_memory() -> int:
+    """A quarter of the machine's RAM in bytes; 1 GiB where it cannot be told."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    except (ValueError, OSError):
+        return 1 << 30

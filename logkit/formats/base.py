@@ -1,0 +1,63 @@
+"""What a format is: which lines start a record, and what a record says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import polars as pl
+
+from logkit.formats.block import Lines, Mask, Records
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRules:
+    """What a written time leaves unsaid.
+
+    `timezone` is where times without a zone were written (an IANA name); `reference_us` is the instant
+    (µs since 1970, UTC) that times without a year, or without a date, are put nearest to, and not more
+    than a day after. A time is then a pure function of its text and these two.
+    """
+
+    timezone: str = "UTC"
+    reference_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a format read from `n` records.
+
+    `frame` has `n` rows: `timestamp`, `level`, `service`, `message` (see `schema`) and the format's own
+    fields; rows where `ok` is false hold nothing to be trusted. `reason` says why those were refused.
+    With `stats_only`, only the columns of `schema.STATS_FIELDS` are there (`duration_ms` where the
+    format has it).
+    """
+
+    frame: pl.DataFrame
+    ok: Mask
+    reason: str
+
+
+@runtime_checkable
+class Format(Protocol):
+    """A way to read records. Immutable, hashable, picklable: it travels with a span to other processes.
+
+    `multiline`: lines that start no record belong to the record before (stack traces). Otherwise every
+    line that is not blank is a record. `splittable`: whether a line starts a record is decided by that
+    line alone, so that a file can be cut anywhere; if not, the file is one serial span.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def multiline(self) -> bool: ...
+    @property
+    def splittable(self) -> bool: ...
+
+    def starts(self, lines: Lines) -> Mask:
+        """Which lines start a record."""
+        ...
+
+    def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
+        """Read the records column-wise. Any bytes are allowed; never raises for what a log says."""
+        ...

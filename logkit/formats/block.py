@@ -1,0 +1,215 @@
+"""Bytes, where their lines are, and fields as pairs of positions.
+
+A block is parsed without a Python loop over its lines: a delimiter is looked up once for the whole
+block (`Block.positions`), a field of every record is a pair of position arrays (`Text`), and only
+a field somebody wants becomes strings (`Text.series`), which then point into the block instead of
+copying it. All of it is NumPy, which releases the GIL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Positions = npt.NDArray[np.int64]
+"""Byte positions within a block, one per line, record or occurrence."""
+
+Mask = npt.NDArray[np.bool_]
+"""One truth per line or record."""
+
+PAD = 32
+"""Zero bytes behind every block, so that a window at its last byte stays inside the buffer."""
+
+_INLINE = 12  # an Arrow string view holds strings up to this length in itself
+_KEEP = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)
+
+
+class Block:
+    """Valid UTF-8 in memory with `PAD` zero bytes behind it; never changed once made."""
+
+    __slots__ = ("_positions", "bytes", "data", "size")
+
+    def __init__(self, data: bytes | bytearray, size: int) -> None:
+        if len(data) < size + PAD:
+            raise ValueError(f"expected {size + PAD} bytes with padding, found {len(data)}; try Block.of()")
+        self.data = data
+        self.size = size
+        self.bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
+        self._positions: dict[int, Positions] = {}
+
+    @classmethod
+    def of(cls, raw: bytes) -> Block:
+        """A block holding a copy of `raw`."""
+        return cls(raw + bytes(PAD), len(raw))
+
+    def positions(self, byte: int) -> Positions:
+        """Where `byte` occurs, ascending; looked up once per block."""
+        found = self._positions.get(byte)
+        if found is None:
+            found = np.flatnonzero(self.bytes[: self.size] == byte)
+            self._positions[byte] = found
+        return found
+
+    def next(self, byte: int, after: Positions) -> Positions:
+        """For each position the next occurrence of `byte` at or behind it, `size` where there is none."""
+        found = self.positions(byte)
+        if not len(found):
+            return np.full(len(after), self.size, np.int64)
+        at = np.searchsorted(found, after)
+        result = found[np.minimum(at, len(found) - 1)]
+        return np.where(at < len(found), result, self.size)
+
+    def words(self, at: Positions, dtype: str = "<u8") -> npt.NDArray[Any]:
+        """The unaligned little-endian words of `dtype` that begin at each position."""
+        width = np.dtype(dtype).itemsize
+        # Fancy indexing, not take(): take() would first copy the overlapping view as a whole.
+        view: npt.NDArray[Any] = np.ndarray((len(self.data) - width + 1,), dtype, self.data, 0, (1,))
+        return view[at]
+
+    def text(self, start: int, stop: int) -> str:
+        """One piece as a Python string, for messages and tests."""
+        return bytes(self.data[start:stop]).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One field of every record: `start` and `stop` are positions in the block, one pair per record.
+
+    Both ends must stand on character boundaries: cut at ASCII delimiters, and where a record has no
+    such field make it empty (`start == stop`).
+    """
+
+    block: Block
+    start: Positions
+    stop: Positions
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, index: Mask | Positions) -> Text:
+        """The field of some records only."""
+        return Text(self.block, self.start[index], self.stop[index])
+
+    def strip(self, blanks: bytes = b" \t") -> Text:
+        """Without the blanks at both ends."""
+        start, stop, raw = self.start.copy(), self.stop.copy(), self.block.bytes
+        blank = np.zeros(256, np.bool_)
+        blank[list(blanks)] = True
+        todo = np.flatnonzero((start < stop) & blank[raw[start]])
+        while len(todo):
+            start[todo] += 1
+            todo = todo[(start[todo] < stop[todo]) & blank[raw[start[todo]]]]
+        todo = np.flatnonzero((start < stop) & blank[raw[stop - 1]])
+        while len(todo):
+            stop[todo] -= 1
+            todo = todo[(start[todo] < stop[todo]) & blank[raw[stop[todo] - 1]]]
+        return Text(self.block, start, stop)
+
+    def series(self, name: str = "", valid: Mask | None = None) -> pl.Series:
+        """The field as a Polars String series that points into the block; null where not `valid`."""
+        import polars as pl
+        import pyarrow as pa
+
+        size = len(self.start)
+        length = (self.stop - self.start).astype(np.uint32)
+        views = np.zeros((size, 4), np.uint32)
+        views[:, 0] = length
+        views[:, 1] = self.block.words(self.start, "<u4")
+        views[:, 3] = self.start
+        short = np.flatnonzero(length <= _INLINE)
+        if len(short):
+            at, left = self.start[short], length[short].astype(np.int64)
+            for word in range(3):
+                keep = _KEEP[np.clip(left - 4 * word, 0, 4)]
+                views[short, 1 + word] = self.block.words(at + 4 * word, "<u4") & keep
+        nulls = None if valid is None else pa.array(valid).buffers()[1]
+        buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
+        series = pl.Series(name, pa.Array.from_buffers(pa.string_view(), size, buffers))
+        assert series.dtype == pl.String
+        return series
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The lines of a block. `stop` excludes the line's end (LF or CR LF); `next` is the next line's start."""
+
+    block: Block
+    start: Positions
+    stop: Positions
+    next: Positions
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def blank(self) -> Mask:
+        """Which lines hold nothing, or only spaces and tabs."""
+        empty: Mask = self.start == self.stop
+        maybe = np.flatnonzero(~empty & (self.block.bytes[self.start] <= 32))
+        if len(maybe):
+            inner = Text(self.block, self.start[maybe], self.stop[maybe]).strip(b" \t\r\f\v")
+            empty[maybe] = inner.start == inner.stop
+        return empty
+
+
+def split_lines(block: Block) -> Lines:
+    """Where the lines of a block are; the last one may have no newline."""
+    newline = block.positions(10)
+    ends = newline if len(newline) and newline[-1] == block.size - 1 else np.append(newline, block.size)
+    if block.size == 0:
+        ends = newline
+    start = np.empty(len(ends), np.int64)
+    following = np.minimum(ends + 1, block.size)
+    if len(ends):
+        start[0] = 0
+        start[1:] = following[:-1]
+    carriage = (ends > start) & (block.bytes[ends - 1] == 13)
+    return Lines(block, start, ends - carriage, following)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The records of a block, as a format reads them.
+
+    `start` and `stop` bound a record's text (its last line's end left out); `line_stop` is where its
+    first line ends. Formats match the first line; later lines belong to the message.
+    """
+
+    block: Block
+    start: Positions
+    line_stop: Positions
+    stop: Positions
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def take(self, index: Mask | Positions) -> Records:
+        """Some records only."""
+        return Records(self.block, self.start[index], self.line_stop[index], self.stop[index])
+
+    def whole(self) -> Text:
+        """Each record's whole text."""
+        return Text(self.block, self.start, self.stop)
+
+    def first_line(self) -> Text:
+        """Each record's first line."""
+        return Text(self.block, self.start, self.line_stop)
+
+
+def records_of(lines: Lines, starts: Mask) -> Records:
+    """Group lines into records: one begins at each marked line. The first line must be marked."""
+    first = np.flatnonzero(starts)
+    # A record ends where its last line that is not blank ends: blank lines behind it are not its text.
+    ends = lines.stop
+    last = np.append(first[1:], len(lines)) - 1
+    trailing = lines.blank()
+    todo = np.flatnonzero((last > first) & trailing[last])
+    while len(todo):
+        last[todo] -= 1
+        todo = todo[(last[todo] > first[todo]) & trailing[last[todo]]]
+    return Records(lines.block, lines.start[first], ends[first], ends[last])

@@ -1,0 +1,141 @@
+"""Span -> batches: read, parse and fold. The one function every reader runs, a thread here or a worker elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from logkit.formats import Parsed, Plain
+from logkit.formats.block import Mask
+from logkit.schema import COMMON, LEVEL, STATS_FIELDS
+from logkit.sources.chunks import Chunk, read_chunks, read_from
+from logkit.sources.reader import Reader, open_source
+from logkit.sources.span import ReadOptions, Span
+from logkit.stats import Stats
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_FALLBACK = Plain(timed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one block of a span came to: the bytes `[start, stop)` of a source, their events and the sum of those.
+
+    `frame` holds the events (columns of `schema`), or is None where rows are not kept. `held`: the record still open
+    at the end of a growing source, to be read again; its bytes are not finished. `last_offset` is where the last record
+    begins. `nbytes` is what the frame keeps in memory, the block its strings point into included.
+    """
+
+    source: int
+    generation: int
+    start: int
+    stop: int
+    stats: Stats
+    frame: pl.DataFrame | None
+    events: int
+    rejects: int
+    cuts: int
+    invalid_bytes: int
+    last_offset: int
+    held: bool
+    nbytes: int
+
+
+def read_span(span: Span, options: ReadOptions) -> Iterator[Batch]:
+    """Read a span, a batch per block, in offset order. Raises OSError, `TornArchive`, or what `service=` raises.
+
+    A generator without state outside it: any thread of any process may run it, and run it again.
+    """
+    with open_source(span.path, span.compression, read_from(span)) as reader:
+        yield from batches_of(span, reader, options)
+
+
+def batches_of(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Batch]:
+    """As `read_span`, from an open reader that stands at `read_from(span)`."""
+    for chunk in read_chunks(span, reader, options):
+        yield batch_of(span, chunk, options)
+
+
+def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
+    """Parse one chunk. Records its format cannot read are read by `plain`, and say why."""
+    import polars as pl
+
+    size = len(chunk.records)
+    pieces = chunk.continues >= 0
+    stats_only = not (options.keep or options.service.wants_events)
+    events, ok = _parse(span, chunk, ~pieces, stats_only)
+    events = options.service.apply(span.path, events)
+    rejected = np.flatnonzero(~ok)
+    stats = Stats.of(events)
+    frame = None
+    if options.keep:
+        frame = events.with_columns(
+            _null_but(chunk, rejected),
+            offset=pl.Series(chunk.offset[:-1]),
+            length_bytes=pl.Series(np.diff(chunk.offset)),
+            continues=pl.Series(chunk.continues).replace(-1, None),
+        )
+        frame = frame.select(*COMMON, pl.exclude(*COMMON))
+    return Batch(
+        source=span.source,
+        generation=span.generation,
+        start=chunk.start,
+        stop=chunk.stop,
+        stats=stats,
+        frame=frame,
+        events=size,
+        rejects=len(rejected),
+        cuts=int(pieces.sum()),
+        invalid_bytes=chunk.invalid_bytes,
+        last_offset=int(chunk.offset[-2]),
+        held=chunk.held,
+        nbytes=0 if frame is None else chunk.records.block.size + 64 * size,
+    )
+
+
+def _parse(span: Span, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.DataFrame, Mask]:
+    """The events, with `rejected` and `reason`, and which of them their format could read."""
+    import polars as pl
+
+    parsed = span.format.parse(chunk.records, span.times, stats_only=stats_only)
+    ok = parsed.ok & whole
+    reasons = pl.Series("reason", [None], pl.String).new_from_index(0, len(ok))
+    if ok.all():
+        return parsed.frame.with_columns(pl.lit(False).alias("rejected"), reasons), ok
+    odd = np.flatnonzero(~ok)
+    plain: Parsed = _FALLBACK.parse(chunk.records.take(odd), span.times, stats_only=stats_only)
+    good = np.flatnonzero(ok)
+    order = np.empty(len(ok), np.int64)
+    order[good], order[odd] = np.arange(len(good)), np.arange(len(good), len(ok))
+    reason = np.where(whole[odd], parsed.reason, "goes on from a record that was cut")
+    frame = pl.concat(
+        [
+            parsed.frame[good].with_columns(pl.lit(False).alias("rejected"), pl.lit(None, pl.String).alias("reason")),
+            plain.frame.with_columns(pl.lit(True).alias("rejected"), pl.Series("reason", reason, pl.String)),
+        ],
+        how="diagonal",
+    )
+    return frame[order], ok
+
+
+def _null_but(chunk: Chunk, rows: np.typing.NDArray[np.int64]) -> pl.Series:
+    """The raw text of some records, null for the others."""
+    import polars as pl
+
+    text = pl.Series("text", [None], pl.String).new_from_index(0, len(chunk.records))
+    if not len(rows):
+        return text
+    return text.scatter(rows, chunk.records.take(rows).whole().series())
+
+
+def empty_events() -> pl.DataFrame:
+    """A frame of no events, with the columns statistics need."""
+    import polars as pl
+
+    dtypes = {"duration_ms": pl.Float64(), "level": LEVEL}
+    return pl.DataFrame(schema={name: dtypes.get(name) or COMMON[name] for name in STATS_FIELDS})

@@ -1,0 +1,266 @@
+"""Span -> chunks: blocks of bytes cut on record boundaries, whoever reads them and in whatever pieces.
+
+The rules that make spans tile a file (DESIGN: Chunk):
+  - a span owns the records that begin at or behind `start` and before `stop`, and finishes the last of them;
+  - a record begins where the format says so, at byte 0, and at an aligned start (what follows a cut);
+  - blank lines belong to the record before them;
+  - a record longer than `max_record_bytes` goes on in pieces of that size, measured from its start.
+None of them looks at block edges or at other spans, so the events do not depend on either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
+from logkit.sources.reader import Reader
+from logkit.sources.span import ReadOptions, Span
+
+_DECIDE = 4096  # whether a line starts a record is told by this much of it
+_DELETE = 0x7F  # stands for an invalid byte inside a block; shown as U+FFFD
+
+
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_NOWHERE = np.zeros(0, np.int64)
+_LINE_END = np.zeros(256, np.bool_)
+_LINE_END[[10, 13]] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Records of one block: `offset[i]` to `offset[i + 1]` are the bytes of record i in the source.
+
+    `continues[i]` is the offset of the record that record i goes on from, -1 for most. `held` marks the
+    still open last record of a growing source. `invalid_bytes` were no UTF-8.
+    """
+
+    records: Records
+    offset: Positions
+    continues: Positions
+    held: bool = False
+    invalid_bytes: int = 0
+
+    @property
+    def start(self) -> int:
+        return int(self.offset[0])
+
+    @property
+    def stop(self) -> int:
+        return int(self.offset[-1])
+
+
+def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Chunk]:
+    """Read a span from `reader`, which stands at `read_from(span)`. Chunks come in order, without gaps between.
+
+    The last one may be `held`. Bytes behind the last chunk (an unfinished line of a growing source) are left to
+    a later span. Any bytes are fine; errors are those of `reader`.
+    """
+    cutter = _Cutter(span, options.max_record_bytes)
+    base, carry = read_from(span), b""
+    while not cutter.done:
+        want = options.block_bytes
+        if span.limit is not None:
+            want = max(0, min(want, span.limit - base - len(carry)))
+        data = bytearray(len(carry) + want + PAD)
+        data[: len(carry)] = carry
+        got = reader.readinto(memoryview(data)[len(carry) : len(carry) + want])
+        size = len(carry) + got
+        at_end = got < want or (span.limit is not None and base + size >= span.limit)
+        whole = size if at_end else size - _torn_character(data, size)
+        block, invalid = _valid(data, whole, first=base == span.start - 1)
+        chunks, used = cutter.cut(block, base, at_end)
+        for chunk in chunks:
+            wrong = np.searchsorted(invalid, [chunk.start - base, chunk.stop - base]) if len(invalid) else (0, 0)
+            yield replace(chunk, invalid_bytes=int(wrong[1] - wrong[0])) if wrong[1] > wrong[0] else chunk
+        # What is left is the open record; it is looked at again together with what follows it.
+        carry = bytes(memoryview(data)[used:size])
+        base += used
+
+
+def read_from(span: Span) -> int:
+    """Where reading starts: one byte early, to see whether a line begins at `start`."""
+    return max(0, span.start - 1)
+
+
+def _torn_character(data: bytearray, size: int) -> int:
+    """How many bytes at the end are the beginning of a character that goes on in the next block."""
+    for back in range(1, min(3, size) + 1):
+        byte = data[size - back]
+        if byte >= 0xC0:
+            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+            return back if back < length else 0
+        if byte < 0x80:
+            return 0
+    return 0
+
+
+def _valid(data: bytearray, size: int, first: bool) -> tuple[Block, Positions]:
+    """A block of valid UTF-8, and where bytes were none. Each of those is replaced, so positions stay the same."""
+    view = np.frombuffer(data, np.uint8)
+    words = view[: size & ~7].view(np.uint64)
+    if not (words & _HIGH_BITS).any() and not (view[size & ~7 : size] > 127).any():
+        return Block(data, size), _NOWHERE
+    raw = bytes(memoryview(data)[:size])
+    if first and raw[0] > 127:
+        raw = b"?" + raw[1:]  # it is the end of a character that is not ours to judge
+    try:
+        raw.decode()
+        return Block(bytearray(raw + bytes(PAD)) if raw[0] != data[0] else data, size), _NOWHERE
+    except UnicodeDecodeError:
+        # One surrogate for each invalid byte, and one "?" for each surrogate: every byte stays in its place.
+        patched = bytearray(raw.decode("utf-8", "surrogateescape").encode("utf-8", "replace") + bytes(PAD))
+    repaired = np.frombuffer(patched, np.uint8)
+    wrong = np.flatnonzero(repaired[:size] != np.frombuffer(raw, np.uint8))
+    repaired[wrong] = _DELETE
+    return Block(patched, size), wrong
+
+
+class _Cutter:
+    """Finds the records of a span block by block, and remembers what one block must tell the next."""
+
+    def __init__(self, span: Span, max_record_bytes: int) -> None:
+        self._span = span
+        self._max = max_record_bytes
+        self._synced = span.aligned
+        self._peek = span.start > 0  # the first block begins with the byte before the span
+        self._line_begins = True  # whether the block begins where a line does
+        self._anchor = -1  # where the record began whose next piece the block begins with, else -1
+        self.done = False
+
+    def cut(self, block: Block, base: int, at_end: bool) -> tuple[list[Chunk], int]:
+        """The finished records of a block that begins at `base` in the source, and how many bytes are used up."""
+        self.done = at_end
+        begin = 0
+        if self._peek and block.size:
+            self._line_begins = bool(block.bytes[0] == 10)
+            begin, self._peek = 1, False
+        lines, decided = self._decided(block, begin, at_end)
+        starts = lines.start[self._starts(lines)]
+        if not self._synced:
+            if not len(starts) or self._behind(base + int(starts[0])):
+                self.done |= self._behind(base + decided)
+                return [], self._used(block, decided)
+            self._synced, self._line_begins, begin = True, True, int(starts[0])
+        return self._records(block, base, begin, starts, decided, at_end)
+
+    def _decided(self, block: Block, begin: int, at_end: bool) -> tuple[Lines, int]:
+        """The lines of which it can be told whether they start a record, and where the undecided rest begins."""
+        lines = split_lines(block)
+        start, decided = lines.start, block.size
+        if begin and len(lines):  # the byte before the span is no part of its first line
+            start = np.maximum(start, begin)
+        keep = lines.next > start
+        if len(lines) and block.bytes[block.size - 1] != 10 and not (at_end and self._span.final):
+            last = int(start[-1])
+            if block.size - last < _DECIDE:
+                keep[-1], decided = False, last
+        stop = np.minimum(np.maximum(lines.stop, start), start + _DECIDE)
+        if keep.all():
+            return Lines(block, start, stop, lines.next), decided
+        return Lines(block, start[keep], stop[keep], lines.next[keep]), decided
+
+    def _starts(self, lines: Lines) -> Mask:
+        if not len(lines):
+            return np.zeros(0, np.bool_)
+        starts = self._span.format.starts(lines)
+        starts[0] &= self._line_begins
+        return starts
+
+    def _behind(self, offset: int) -> bool:
+        return self._span.stop is not None and offset >= self._span.stop
+
+    def _used(self, block: Block, used: int) -> int:
+        if used:
+            self._line_begins = bool(block.bytes[used - 1] == 10)
+        return used
+
+    def _records(
+        self, block: Block, base: int, begin: int, starts: Positions, decided: int, at_end: bool
+    ) -> tuple[list[Chunk], int]:
+        """Cut the block from `begin`, where a record or a piece of one begins."""
+        end = self._end(block, begin, at_end)
+        closing = decided if end is None else end
+        if closing <= begin:
+            return [], begin
+        forced = not (len(starts) and starts[0] == begin)
+        if not forced:
+            self._anchor = -1  # a record that was being cut has ended here
+        edges = np.insert(starts, 0, begin) if forced else starts
+        edges = edges[edges < closing]
+        held = end is not None and not self._span.final and self._span.format.multiline
+        if self._span.stop is not None:
+            behind = int(np.searchsorted(edges, self._span.stop - base))
+            behind = max(behind, 1)  # the first is ours in any case: it began before
+            if behind < len(edges):
+                end = closing = int(edges[behind])
+                edges, held, self.done = edges[:behind], False, True
+        origin = np.full(len(edges), -1, np.int64)
+        if forced and self._anchor < 0 and self._span.continues is not None:
+            origin[0] = self._span.continues
+        edges, origin, anchor = self._pieces(block, base, edges, origin, closing)
+        closed = len(edges) - (end is None or held)
+        chunks = []
+        stops = np.append(edges[1:], closing)
+        offset = np.append(base + edges, base + closing)
+        for low, high, is_held in ((0, closed, False), (closed, len(edges), True)):
+            if low < high and not (is_held and end is None):
+                records = _texts(block, edges[low:high], stops[low:high])
+                chunks.append(Chunk(records, offset[low : high + 1], origin[low:high], is_held))
+        if end is not None or not closed:
+            return chunks, closing if end is not None else begin
+        self._anchor = anchor
+        return chunks, self._used(block, int(edges[-1]))
+
+    def _end(self, block: Block, begin: int, at_end: bool) -> int | None:
+        """Where the last record of the source ends as far as it is known; None while more is to come."""
+        if not at_end:
+            return None
+        if self._span.final:
+            return block.size
+        newline = block.positions(10)
+        return max(begin, int(newline[-1]) + 1 if len(newline) else 0)
+
+    def _pieces(
+        self, block: Block, base: int, edges: Positions, origin: Positions, closing: int
+    ) -> tuple[Positions, Positions, int]:
+        """Cut records longer than the limit; also says where the record began of which the last edge is a piece."""
+        stops = np.append(edges[1:], closing)
+        long = np.flatnonzero(stops - edges > self._max)
+        if self._anchor >= 0 and not (len(long) and long[0] == 0):
+            long = np.insert(long, 0, 0)
+        anchor = -1
+        for index in long[::-1]:  # few: each is longer than a block's worth of ordinary lines
+            start = self._anchor if index == 0 and self._anchor >= 0 else base + int(edges[index])
+            if index == 0 and self._anchor >= 0:
+                origin[0] = self._anchor
+            low, high = base + int(edges[index]), base + int(stops[index])
+            marks = [_whole(block, at - base) for at in range(start, high, self._max) if at > low]
+            marks = [at for at in marks if base + at > low]
+            if index == len(edges) - 1 and (marks or origin[index] == start):
+                anchor = start
+            edges = np.insert(edges, index + 1, marks)
+            origin = np.insert(origin, index + 1, [start] * len(marks))
+        return edges, origin, anchor
+
+
+def _whole(block: Block, at: int) -> int:
+    """`at`, or the beginning of the character it stands inside."""
+    while at > 0 and at < block.size and block.bytes[at] & 0xC0 == 0x80:
+        at -= 1
+    return at
+
+
+def _texts(block: Block, start: Positions, stop: Positions) -> Records:
+    """The records' text without the line ends behind it, and where their first lines end."""
+    raw = block.bytes
+    stop = stop.copy()
+    todo = np.flatnonzero((stop > start) & _LINE_END[raw[stop - 1]])
+    while len(todo):
+        stop[todo] -= 1
+        todo = todo[(stop[todo] > start[todo]) & _LINE_END[raw[stop[todo] - 1]]]
+    line_stop = np.minimum(block.next(10, start), stop)
+    line_stop -= (line_stop > start) & (line_stop < stop) & (raw[line_stop - 1] == 13)
+    return Records(block, start, line_stop, stop)

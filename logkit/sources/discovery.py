@@ -1,0 +1,182 @@
+"""Which files there are: folders (recursive), globs, single files and lists of them; what is passed over, and why."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from logkit.errors import PathError
+
+PathLike = str | os.PathLike[str]
+
+_NEVER = frozenset({".git", "__pycache__", "node_modules", ".ipynb_checkpoints"})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file at one scan: where, which (device, inode), how large, changed when (seconds since 1970)."""
+
+    path: str
+    device: int
+    inode: int
+    size: int
+    modified: float
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A path that was seen and not taken, with the reason."""
+
+    path: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Scan:
+    """What one look at the roots saw. A file reachable by several names is taken once, by the first."""
+
+    found: list[Found] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Roots:
+    """What the user pointed at, made absolute: existing files and folders, folders yet to be made, and globs."""
+
+    paths: tuple[str, ...]
+
+    @classmethod
+    def of(cls, paths: PathLike | Iterable[PathLike], *, missing_ok: bool = False) -> Roots:
+        """Resolve a path, a glob or a list of them; `~` is the home folder.
+
+        Raises `PathError` with the nearest folder that does exist, unless `missing_ok`.
+        """
+        given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        if not given:
+            raise PathError("expected a path, a glob or a list of them, found an empty list", path="")
+        resolved = []
+        for one in given:
+            text = os.path.abspath(os.path.expanduser(os.fspath(one)))
+            if not os.path.lexists(text) and not glob.has_magic(text) and not missing_ok:
+                raise _missing(str(one), text)
+            if glob.has_magic(text) and not os.path.lexists(text) and not missing_ok:
+                _check_glob(str(one), text)
+            resolved.append(text if glob.has_magic(text) else os.path.realpath(text))
+        return cls(tuple(dict.fromkeys(resolved)))
+
+    def folders(self) -> list[str]:
+        """The existing folders under which something can change, for change notification."""
+        return list(dict.fromkeys(str(_nearest(path)) for path in self.paths))
+
+    def scan(self) -> Scan:
+        """Look at everything now. Never raises for what it meets: it is skipped with a reason."""
+        scan, seen = Scan(), set[tuple[int, int]]()
+        for path in self.paths:
+            if glob.has_magic(path) and not os.path.lexists(path):
+                for name in sorted(glob.iglob(path, recursive=True)):
+                    if not os.path.isdir(name):
+                        _take(name, scan, seen)
+            elif os.path.isdir(path):
+                for entry_path in _walk(path, scan):
+                    _take(entry_path, scan, seen)
+            elif os.path.lexists(path):
+                _take(path, scan, seen)
+            else:
+                scan.missing.append(path)
+        return scan
+
+
+def look(path: str) -> Found | str | None:
+    """One file now; a reason where it is not to be read, None where it is gone."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None if not os.path.islink(path) else "a link to nothing"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return f"not a file but a {_kind(status.st_mode)}"
+    return Found(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime)
+
+
+def _take(path: str, scan: Scan, seen: set[tuple[int, int]]) -> None:
+    found = look(path)
+    if isinstance(found, str):
+        scan.skipped.append(Skipped(path, found))
+    elif found is not None:
+        if (found.device, found.inode) in seen:
+            scan.skipped.append(Skipped(path, "another name of a file already taken"))
+            return
+        seen.add((found.device, found.inode))
+        scan.found.append(found)
+
+
+def _walk(root: str, scan: Scan) -> Iterator[str]:
+    """The files below a folder, sorted; links to folders are followed, once each."""
+    visited = set[tuple[int, int]]()
+    todo = [root]
+    while todo:
+        folder = todo.pop()
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in visited:
+                continue  # a link back to a folder above, or a second way to it
+            visited.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError as error:
+            scan.skipped.append(Skipped(folder, f"folder cannot be listed: {error.strerror}"))
+            continue
+        below = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                scan.skipped.append(Skipped(entry.path, "hidden"))
+            elif entry.name in _NEVER:
+                scan.skipped.append(Skipped(entry.path, "no place for logs"))
+            elif entry.is_dir():
+                below.append(entry.path)
+            else:
+                yield entry.path
+        todo.extend(reversed(below))
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "FIFO", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(mode), "folder" if stat.S_ISDIR(mode) else "special file")
+
+
+def _nearest(path: str) -> Path:
+    """The path itself if it is a folder, else the closest folder above it that exists."""
+    here = Path(path)
+    while not here.is_dir():
+        here = here.parent
+    return here
+
+
+def _missing(given: str, path: str) -> PathError:
+    nearest = _nearest(path)
+    names = sorted(entry.name for entry in nearest.iterdir() if not entry.name.startswith("."))[:5]
+    holds = f"it holds {', '.join(repr(name) for name in names)}" if names else "it is empty"
+    return PathError(
+        f"expected a file, a folder or a glob, found nothing at {given!r}; the nearest folder that exists is "
+        f"{str(nearest)!r} ({holds}); try one of those, or watch(..., missing_ok=True) for a folder yet to be made",
+        path=given,
+        nearest=nearest,
+    )
+
+
+def _check_glob(given: str, path: str) -> None:
+    if next(glob.iglob(path, recursive=True), None) is None:
+        fixed = path[: next(i for i, char in enumerate(path) if char in "*?[")]
+        nearest = _nearest(fixed)
+        raise PathError(
+            f"expected files that match {given!r}, found none; the nearest folder that exists is {str(nearest)!r}; "
+            f"try logkit.read({str(nearest)!r}) for everything below it",
+            path=given,
+            nearest=nearest,
+        )

@@ -1,0 +1,91 @@
+"""Spans: half-open byte ranges of one source, the one unit of work, and arithmetic on ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from logkit.formats.base import Format, TimeRules
+from logkit.sources.service import ServiceRule
+
+Ranges = tuple[tuple[int, int], ...]
+"""Disjoint half-open ranges `[start, stop)`, ascending, none touching the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read, the same for all spans of a monitor. Sizes in bytes.
+
+    `block_bytes` are taken from a file at a time: about what stays in a core's cache while it is parsed.
+    A record longer than `max_record_bytes` is cut into pieces of that size, measured from its start.
+    `keep` says whether rows are wanted or statistics alone.
+    """
+
+    block_bytes: int = 1 << 20
+    max_record_bytes: int = 1 << 20
+    keep: bool = True
+    service: ServiceRule = field(default_factory=ServiceRule)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A lease on bytes `[start, stop)` of one generation of a source, with all that reading them needs.
+
+    Whoever reads it yields the records that begin in the range, and finishes the last one even past `stop`, but
+    never reads past `limit`, the size of the source when the span was planned. `stop` and `limit` are None for
+    a compressed source, whose length nobody knows before inflating it.
+
+    `aligned`: a record (or the rest of a cut one) begins exactly at `start`; otherwise the first record that
+    begins at or behind `start` is looked for. `final`: the source will not grow, or has been idle: what is open at
+    `limit` is a finished record. `continues` is the offset of the record before an aligned start that follows a cut.
+    """
+
+    source: int
+    generation: int
+    path: str
+    format: Format
+    start: int
+    stop: int | None
+    limit: int | None
+    times: TimeRules
+    compression: str | None = None
+    aligned: bool = True
+    final: bool = False
+    continues: int | None = None
+    attempt: int = 0
+
+    @property
+    def length(self) -> int | None:
+        """Bytes between `start` and `stop`; None where unknown."""
+        return None if self.stop is None else self.stop - self.start
+
+
+def tile(start: int, stop: int, span_bytes: int) -> list[tuple[int, int]]:
+    """Cut `[start, stop)` into ranges of `span_bytes`, the last one up to half as long again."""
+    edges = list(range(start, stop, span_bytes))
+    if len(edges) > 1 and stop - edges[-1] < span_bytes // 2:
+        edges.pop()
+    return list(zip(edges, [*edges[1:], stop], strict=True))
+
+
+def include(ranges: Ranges, start: int, stop: int) -> Ranges:
+    """`ranges` with `[start, stop)` added; touching and overlapping ranges become one."""
+    if start >= stop:
+        return ranges
+    apart = [r for r in ranges if r[1] < start or r[0] > stop]
+    touching = [r for r in ranges if not (r[1] < start or r[0] > stop)]
+    merged = (min([start, *(r[0] for r in touching)]), max([stop, *(r[1] for r in touching)]))
+    return tuple(sorted([*apart, merged]))
+
+
+def complement(ranges: Ranges, start: int, stop: int) -> Ranges:
+    """The parts of `[start, stop)` that `ranges` leave open."""
+    gaps, at = [], start
+    for low, high in ranges:
+        if low >= stop:
+            break
+        if low > at:
+            gaps.append((at, low))
+        at = max(at, high)
+    if at < stop:
+        gaps.append((at, stop))
+    return tuple(gaps)

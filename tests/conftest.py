@@ -1,0 +1,17 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real logs and cases; where it is absent the test is skipped."""
+    if not CORPUS.is_dir():
+        pytest.skip(f"needs the log corpus at {CORPUS.name}/ beside the checkout, which is not there")
+    return CORPUS

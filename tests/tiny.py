@@ -1,0 +1,110 @@
+"""A format small enough to check by eye, and a reading of it without blocks or spans to compare with."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from logkit.formats.base import Parsed, TimeRules
+from logkit.formats.block import Lines, Mask, Records
+from logkit.schema import LEVEL, TIMESTAMP
+from logkit.sources.chunks import Chunk, read_chunks, read_from
+from logkit.sources.span import ReadOptions, Span
+
+
+@dataclass(frozen=True, slots=True)
+class Tiny:
+    """Records begin with "R"; with `multiline` other lines go on from them, else each line is a record."""
+
+    multiline: bool = True
+    splittable: bool = True
+    name: str = "tiny"
+
+    def starts(self, lines: Lines) -> Mask:
+        if not self.multiline:
+            return ~lines.blank()
+        return (lines.stop > lines.start) & (lines.block.bytes[lines.start] == ord("R"))
+
+    def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
+        message = records.whole().series("message")
+        if (message == "poison").any():
+            raise ValueError("poison")
+        if (message == "deadly").any():
+            raise SystemExit("deadly")
+        size = len(records)
+        frame = pl.DataFrame(
+            {
+                "timestamp": pl.Series([None], dtype=TIMESTAMP).new_from_index(0, size),
+                "level": pl.Series([None], dtype=LEVEL).new_from_index(0, size),
+                "service": pl.Series([None], dtype=pl.String).new_from_index(0, size),
+                "message": message,
+            }
+        )
+        return Parsed(frame, np.ones(size, np.bool_), "not tiny")
+
+
+class Bytes(io.BytesIO):
+    """A reader over bytes."""
+
+    def readinto(self, view: memoryview) -> int:
+        data = self.read(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+
+def chunks_of(
+    data: bytes,
+    start: int,
+    stop: int | None,
+    *,
+    format: Tiny,
+    block_bytes: int = 1 << 16,
+    max_record_bytes: int = 1 << 20,
+    final: bool = True,
+    aligned: bool = False,
+    continues: int | None = None,
+) -> list[Chunk]:
+    """The chunks of one span over `data`."""
+    span = Span(
+        source=0,
+        generation=0,
+        path="tiny",
+        format=format,
+        start=start,
+        stop=stop,
+        limit=len(data),
+        times=TimeRules(),
+        aligned=aligned or start == 0,
+        final=final,
+        continues=continues,
+    )
+    reader = Bytes(data)
+    reader.seek(read_from(span))
+    return list(read_chunks(span, reader, ReadOptions(block_bytes, max_record_bytes)))
+
+
+Event = tuple[int, int, int, str]
+"""Offset, length, continues, text."""
+
+
+def events_of(chunks: list[Chunk], *, held: bool = True) -> list[Event]:
+    """The events of chunks as plain tuples, in the order given."""
+    events = []
+    for chunk in chunks:
+        if chunk.held and not held:
+            continue
+        texts = chunk.records.whole().series().to_list()
+        lengths = np.diff(chunk.offset)[: len(texts)]
+        events += list(
+            zip(
+                chunk.offset[:-1].tolist()[: len(texts)],
+                lengths.tolist(),
+                chunk.continues.tolist(),
+                texts,
+                strict=True,
+            )
+        )
+    return events
