@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+
+# A deadline per example measures the machine, not the code; the same examples on every run.
+settings.register_profile("logkit", deadline=None, derandomize=True)
+settings.load_profile("logkit")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,137 @@
+"""From events to tables: the part that sees every row, and so the part that has to be fast."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from logkit.stats.groups import Cells, Ints, tally
+from logkit.stats.ladder import TIME_STOP_US, WIDTHS_US, occupied, width_for
+from logkit.stats.sketch import BINS, bin_of, microseconds
+from logkit.stats.totals import EMPTY, LEVEL_NAMES, NEVER, Limits, Tables, keep
+
+_LEVELS = len(LEVEL_NAMES)
+
+
+def count(events: pl.DataFrame, limits: Limits) -> Tables:
+    """The tables of some events; see `Stats.of` for the columns."""
+    if not events.height:
+        return EMPTY
+    names, service = _services(events["service"], limits)
+    key = service * _LEVELS + _levels(events["level"])
+    times = _times(events["timestamp"])
+    rejected = _rejected(events)
+    totals, spans = _totals(key, times, rejected, len(names))
+    keys = len(names) * _LEVELS
+    buckets, width = _buckets(key, times, rejected, keys, limits)
+    bins, bin_width = _bins(key, times, _durations(events), keys, limits)
+    return Tables(names, totals, spans, buckets, bins, width, bin_width)
+
+
+def _services(column: pl.Series, limits: Limits) -> tuple[tuple[str, ...], Ints]:
+    """The services' names, sorted, and each row's index into them."""
+    if column.null_count():
+        column = column.fill_null("")
+    # Categories of its own: the global ones would be shared, and locked, between threads.
+    coded = column.cast(pl.Categorical(pl.Categories.random()))
+    distinct = coded.unique()
+    found = distinct.cast(pl.String).to_list()
+    names, index = keep(found, limits)
+    codes = distinct.to_physical().to_numpy()
+    lookup = np.zeros(int(codes.max()) + 1, np.int64)
+    lookup[codes] = [index[name] for name in found]
+    return names, lookup[coded.to_physical().to_numpy()]
+
+
+def _levels(column: pl.Series) -> npt.NDArray[np.uint8]:
+    """Each row's code in `LEVEL_NAMES`."""
+    ranks = column.to_physical()
+    if not ranks.null_count():
+        return ranks.to_numpy() + np.uint8(1)
+    codes: npt.NDArray[np.uint8] = (ranks + 1).fill_null(0).to_numpy()
+    return codes
+
+
+def _times(column: pl.Series) -> Ints:
+    """Each row's time in µs, -1 where it has none that counts."""
+    times = column.cast(pl.Int64)
+    if times.null_count():
+        times = times.fill_null(-1)
+    found: Ints = times.to_numpy()
+    if int(found.min()) >= -1 and int(found.max()) < TIME_STOP_US:
+        return found
+    return np.where((found >= 0) & (found < TIME_STOP_US), found, -1)
+
+
+def _rejected(events: pl.DataFrame) -> Ints:
+    """The rows that were rejected."""
+    if "rejected" not in events.columns or not events["rejected"].any():
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(events["rejected"].fill_null(False).to_numpy())
+
+
+def _durations(events: pl.DataFrame) -> npt.NDArray[np.float64]:
+    """Each row's duration in ms, NaN where it has none; empty where no row has one."""
+    if "duration_ms" not in events.columns or events["duration_ms"].null_count() == events.height:
+        return np.zeros(0)
+    found: npt.NDArray[np.float64] = events["duration_ms"].cast(pl.Float64).to_numpy()
+    return found
+
+
+def _totals(key: Ints, times: Ints, rejected: Ints, services: int) -> tuple[Cells, Ints]:
+    size = services * _LEVELS
+    counts = np.zeros((3, size), np.int64)
+    counts[0] = counts[1] = np.bincount(key, minlength=size)
+    spans = np.empty((2, size), np.int64)
+    spans[0], spans[1] = NEVER
+    untimed = np.flatnonzero(times < 0)
+    if len(untimed):
+        counts[1] -= np.bincount(key[untimed], minlength=size)
+    # For minima, "no time" must compare above every time; for maxima its -1 already compares below.
+    np.minimum.at(spans[0], key, np.where(times < 0, TIME_STOP_US, times) if len(untimed) else times)
+    np.maximum.at(spans[1], key, times)
+    if len(rejected):
+        counts[2] = np.bincount(key[rejected], minlength=size)
+    found = np.flatnonzero(counts[0])
+    return Cells(np.stack(np.divmod(found, _LEVELS)), counts[:, found]), spans[:, found]
+
+
+def _slots(times: Ints, max_buckets: int) -> tuple[Ints, Ints, int]:
+    """Each row's slot (0 = no time), the start of each slot's bucket in µs, and the buckets' width."""
+    timed = times if int(times.min()) >= 0 else times[times >= 0]
+    width = width_for(timed, WIDTHS_US[0], max_buckets)
+    if not len(timed):
+        return np.zeros(len(times), np.int64), np.array([-1]), width
+    low, high = int(timed.min()) // width, int(timed.max()) // width
+    if high - low < 2 * max_buckets:
+        slots = np.maximum(times // width - (low - 1), 0)
+        return slots, np.concatenate(([-1], np.arange(low, high + 1) * width)), width
+    starts = np.concatenate(([-1], occupied(timed, width)))
+    return np.searchsorted(starts, times, side="right") - 1, starts, width
+
+
+def _buckets(key: Ints, times: Ints, rejected: Ints, keys: int, limits: Limits) -> tuple[Cells, int]:
+    slots, starts, width = _slots(times, limits.max_buckets)
+    codes = key * len(starts) + slots
+    found, counts = tally(codes, keys * len(starts))
+    rejects = np.zeros(len(found), np.int64)
+    if len(rejected):
+        rejects = np.bincount(np.searchsorted(found, codes[rejected]), minlength=len(found))
+    key, slot = np.divmod(found, len(starts))
+    cells = Cells(np.stack((*np.divmod(key, _LEVELS), starts[slot])), np.stack((counts, rejects)))
+    return cells.take(slot > 0), width
+
+
+def _bins(key: Ints, times: Ints, durations: npt.NDArray[np.float64], keys: int, limits: Limits) -> tuple[Cells, int]:
+    rows = np.flatnonzero(durations >= 0)  # neither negative nor NaN
+    if not len(rows):
+        return EMPTY.bins, EMPTY.bin_width_us
+    if len(rows) < len(key):
+        key, times, durations = key[rows], times[rows], durations[rows]
+    slots, starts, width = _slots(times, limits.max_latency_buckets)
+    codes = (key * len(starts) + slots) * BINS + bin_of(microseconds(durations))
+    found, counts = tally(codes, keys * len(starts) * BINS)
+    rest, bins = np.divmod(found, BINS)
+    key, slot = np.divmod(rest, len(starts))
+    return Cells(np.stack((*np.divmod(key, _LEVELS), starts[slot], bins)), counts[None, :]), width
