@@ -1,0 +1,144 @@
+"""Rows of a capture, trimmed, subtracted and joined as Polars frames; and frames as pandas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import polars as pl
+
+from logkit import schema
+from logkit.stats import Limits, Stats
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from logkit.capture import Capture, EventFrame
+
+_PLACE: Final = {"file": pl.String(), "source": pl.Int64(), "generation": pl.Int64()}
+_COMMON: Final = list(schema.COMMON)
+_AFTER: Final = _COMMON.index("message") + 1
+COLUMNS: Final = (*_COMMON[:_AFTER], "file", *_COMMON[_AFTER:], "source", "generation")
+"""The columns of `snap.events` that are always there, in order; a format's own fields follow."""
+
+NEVER_NULL: Final = frozenset({"offset", "length_bytes", "rejected", "source", "generation"})
+"""Columns of `snap.events` that are plain `int64` and `bool`; other whole numbers and truths can have gaps."""
+
+
+def newest(frames: tuple[EventFrame, ...], limit: int) -> tuple[EventFrame, ...]:
+    """The last `limit` rows of `frames` (newest last): the oldest frame that stays loses its first rows."""
+    left, kept = limit, []
+    for part in reversed(frames):
+        if left <= 0:
+            break
+        height = part.frame.height
+        kept.append(part if height <= left else replace(part, frame=part.frame.tail(left)))
+        left -= height
+    return tuple(reversed(kept))
+
+
+def height(frames: Iterable[EventFrame]) -> int:
+    """How many rows `frames` hold."""
+    return sum(part.frame.height for part in frames)
+
+
+def joined(frames: tuple[EventFrame, ...], capture: Capture) -> pl.DataFrame:
+    """One frame of all rows with `COLUMNS`, ordered by (file, generation, source, offset); text is not copied.
+
+    A format's own field that is called like one of our columns (`file`, `source`, …) gets a `_` behind its name.
+    """
+    paths = {(status.source, status.generation): status.path for status in capture.sources}
+    parts = [part for part in frames if part.frame.height]
+    if not parts:
+        return pl.DataFrame(schema={name: schema.COMMON.get(name) or _PLACE[name] for name in COLUMNS})
+    place = [
+        (paths.get((p.source, p.generation), ""), p.generation, p.source, p.frame.item(0, "offset")) for p in parts
+    ]
+    order = sorted(range(len(parts)), key=place.__getitem__)
+    rows = pl.concat([free(parts[at].frame) for at in order], how="diagonal_relaxed")
+    nth = np.repeat(np.arange(len(order)), [parts[at].frame.height for at in order])
+    files, generations, sources = (list(column) for column in zip(*(place[at][:3] for at in order), strict=True))
+    rows = rows.with_columns(
+        pl.Series("file", files, pl.String).gather(nth),
+        pl.Series("source", sources, pl.Int64).gather(nth),
+        pl.Series("generation", generations, pl.Int64).gather(nth),
+    )
+    return _ordered(rows).select(*COLUMNS, pl.exclude(COLUMNS))
+
+
+def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows of ordered frames in the order of their offsets: a frame may hold blocks that were read out of order."""
+    source, generation, offset = (rows[name].to_numpy() for name in ("source", "generation", "offset"))
+    same_file = (source[1:] == source[:-1]) & (generation[1:] == generation[:-1])
+    if not (same_file & (offset[1:] < offset[:-1])).any():
+        return rows
+    return rows.sort("file", "generation", "source", "offset", maintain_order=True)
+
+
+def free(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with fields of its own renamed where our columns take their names."""
+    taken = [name for name in frame.columns if name in _PLACE]
+    if not taken:
+        return frame
+    names = {}
+    for name in taken:
+        free = name + "_"
+        while free in frame.columns:
+            free += "_"
+        names[name] = free
+    return frame.rename(names)
+
+
+def stats_of(frames: Iterable[EventFrame], limits: Limits) -> Stats:
+    """The statistics of all rows, counted in one go."""
+    wanted = {*schema.STATS_FIELDS, "rejected"}
+    counted = [part.frame.select(name for name in part.frame.columns if name in wanted) for part in frames]
+    return Stats.of(pl.concat(counted, how="diagonal_relaxed"), limits) if counted else Stats.empty(limits)
+
+
+def added(new: tuple[EventFrame, ...], old: tuple[EventFrame, ...]) -> tuple[EventFrame, ...]:
+    """The rows of `new` whose (source, generation, offset) is not in `old`.
+
+    A held record that grew since has the same offset: it is in both.
+    """
+    same = {id(part.frame) for part in old}
+    known: dict[tuple[int, int], list[pl.Series]] = {}
+    for part in old:
+        known.setdefault((part.source, part.generation), []).append(part.frame["offset"])
+    offsets = {source: pl.concat(series).implode() for source, series in known.items()}
+    kept = []
+    for part in new:
+        seen = offsets.get((part.source, part.generation))
+        if seen is None:
+            kept.append(part)
+        elif id(part.frame) not in same:
+            fresh = part.frame.filter(~part.frame["offset"].is_in(seen))
+            kept.extend([replace(part, frame=fresh)] if fresh.height else [])
+    return tuple(kept)
+
+
+def events_to_pandas(rows: pl.DataFrame) -> pd.DataFrame:
+    """`joined` rows as pandas; the dtype of a column is that of its name, whatever this frame's rows hold."""
+    numbers = {at for at, name in enumerate(rows.columns) if name not in NEVER_NULL}
+    return to_pandas(rows.to_arrow(), nullable=numbers)
+
+
+def to_pandas(table: pa.Table, *, nullable: Collection[int]) -> pd.DataFrame:
+    """An Arrow table as pandas: text is `str`, dates are `datetime64`; whole numbers and truths are `Int64`,
+    `boolean` and the like in the columns at the positions `nullable`, NumPy's elsewhere."""
+    import pandas as pd
+    import pyarrow as pa
+
+    kinds: dict[pa.DataType, object] = {pa.bool_(): pd.BooleanDtype()}
+    for bits in ("8", "16", "32", "64"):
+        kinds[getattr(pa, f"int{bits}")()] = pd.api.types.pandas_dtype(f"Int{bits}")
+        kinds[getattr(pa, f"uint{bits}")()] = pd.api.types.pandas_dtype(f"UInt{bits}")
+    frame: pd.DataFrame = table.to_pandas(date_as_object=False)
+    for at in nullable:
+        if table.field(at).type in kinds:
+            frame.isetitem(at, table.column(at).to_pandas(types_mapper=kinds.get))
+    return frame

@@ -1,0 +1,248 @@
+"""Still pictures of a snapshot with Matplotlib: Axes in, Axes out.
+
+Without `ax` a figure is made. In a notebook kernel that shows figures by itself it is pyplot's, so that
+it appears under the cell, with all later changes to it, like any other plot there. Everywhere else it is a
+plain `matplotlib.figure.Figure` that pyplot does not know: nothing pops up, nothing has to be closed;
+save it with `ax.figure.savefig(…)`. From a thread always pass an `ax` of a plain figure.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
+
+import numpy as np
+
+from logkit.analysis.timeline import bucket_us
+from logkit.errors import SettingError
+from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, plain, share
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from logkit.snapshot import Snapshot
+
+_MAX_BARS: Final = 20
+_MAX_SERIES: Final = len(SERIES_COLOURS)
+_SEPARATE_BARS: Final = 90  # with more buckets, gaps between the bars would flicker
+_MUTED: Final = "#6b6b6b"
+
+ServiceMeasure = Literal["events", "error_rate", "p95_ms"]
+"""What `plot.services` can order services by."""
+
+
+class Plots:
+    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.services()`."""
+
+    __slots__ = ("_snapshot",)
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def __repr__(self) -> str:
+        return "plots of a snapshot: timeline(), services()"
+
+    def timeline(
+        self, ax: Axes | None = None, by: Literal["level", "service"] | None = "level", width: Any = None
+    ) -> Axes:
+        """Events over time, stacked by level or service; `width` as in `snap.timeline`. Times are UTC.
+
+        The levels above INFO stand at the bottom, where changes in their number can be read.
+        """
+        frame = self._snapshot.timeline(width, by=by)
+        ax = ax if ax is not None else _axes(9.0, 3.2)
+        ax.set_xlabel("time (UTC)")
+        if frame.empty:
+            return _nothing(ax, "no events with a time")
+        starts = cast("pd.DatetimeIndex", frame.index)
+        width_us = bucket_us(self._snapshot.stats, width)
+        names, heights, colours = _series(frame, by)
+        _stack(ax, starts, width_us, heights, colours)
+        ax.set_ylabel(f"events per {duration(width_us)}")
+        _time_axis(ax, starts, width_us)
+        if by is not None:
+            _legend(ax, names, colours, by)
+        return ax
+
+    def services(self, ax: Axes | None = None, by: ServiceMeasure = "events") -> Axes:
+        """One bar per service, the highest first, at most 20; `by` is `events`, `error_rate` or `p95_ms`."""
+        if by not in _MEASURES:
+            raise SettingError(f"expected by= as one of {', '.join(_MEASURES)}, found {by!r}", setting="by", value=by)
+        values = self._snapshot.services[by].dropna().sort_values(ascending=False, kind="stable")
+        shown = values.head(_MAX_BARS)
+        ax = ax if ax is not None else _axes(7.0, 1.1 + 0.27 * max(len(shown), 3))
+        title, colour, say = _MEASURES[by]
+        ax.set_xlabel(title)
+        if not len(shown):
+            return _nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
+        _bars(ax, shown, len(values) - len(shown), colour, say)
+        _number_axis(ax, by)
+        absent = len(self._snapshot.services) - len(values)
+        if absent:
+            ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=_MUTED)
+        return ax
+
+
+_MEASURES: Final = {
+    "events": ("events", SERIES_COLOURS[0], lambda value: f"{value:,.0f}"),
+    "error_rate": ("share of events at ERROR or above", LEVEL_COLOURS["ERROR"], share),
+    "p95_ms": ("95th percentile of duration (ms)", SERIES_COLOURS[0], number),
+}
+
+
+def _axes(inches_wide: float, inches_high: float) -> Axes:
+    figure = _new_figure(inches_wide, inches_high)
+    return figure.add_subplot()
+
+
+def _new_figure(inches_wide: float, inches_high: float) -> Figure:
+    size = (inches_wide, inches_high)
+    if _shows_figures():
+        from matplotlib import pyplot
+
+        return pyplot.figure(figsize=size, layout="constrained")
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained")
+
+
+def _shows_figures() -> bool:
+    """Whether a notebook kernel is running us and pyplot's figures appear under its cells."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if getattr(shell, "kernel", None) is None:
+        return False
+    import matplotlib
+
+    return any(name in matplotlib.get_backend().lower() for name in ("inline", "ipympl", "nbagg", "widget"))
+
+
+def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str]]:
+    """Names, heights and colours of the layers, bottom first."""
+    if by is None:
+        return ["events"], [frame.iloc[:, 0].to_numpy()], [SERIES_COLOURS[0]]
+    if by == "level":
+        names = [name for name in reversed(LEVEL_COLOURS) if name in frame.columns and frame[name].any()]
+        return names, [frame[name].to_numpy() for name in names], [LEVEL_COLOURS[name] for name in names]
+    names = list(frame.columns)
+    kept = names if len(names) <= _MAX_SERIES else names[: _MAX_SERIES - 1]
+    heights = [frame[name].to_numpy() for name in kept]
+    colours = list(SERIES_COLOURS[: len(kept)])
+    if len(kept) < len(names):
+        heights.append(frame[names[len(kept) :]].to_numpy().sum(axis=1))
+        kept = [*kept, f"{len(names) - len(kept):,} others"]
+        colours.append(REST_COLOUR)
+    return kept, heights, colours
+
+
+def _stack(
+    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: list[str]
+) -> None:
+    days = width_us / 86_400_000_000
+    left = starts.asi8 / 86_400_000_000
+    base = np.zeros(len(left))
+    if len(left) <= _SEPARATE_BARS:
+        for height, colour in zip(heights, colours, strict=True):
+            ax.bar(left, height, days * 0.94, base, align="edge", color=colour, linewidth=0)
+            base = base + height
+        return
+    edges = np.append(left, left[-1] + days)
+    for height, colour in zip(heights, colours, strict=True):
+        top = base + height
+        ax.fill_between(
+            edges, np.append(base, base[-1]), np.append(top, top[-1]), step="post", color=colour, linewidth=0
+        )
+        base = top
+
+
+def _time_axis(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
+    from matplotlib import dates, ticker
+
+    locator = dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    formatter = dates.ConciseDateFormatter(locator, tz="UTC")  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_formatter(formatter)
+    first, last = starts.asi8[0] / 86_400_000_000, (starts.asi8[-1] + width_us) / 86_400_000_000
+    margin = 0.01 * (last - first) if len(starts) > 3 else 3 * width_us / 86_400_000_000
+    ax.set_xlim(first - margin, last + margin)
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    _quiet(ax, grid="y")
+
+
+def _legend(ax: Axes, names: list[str], colours: list[str], title: str) -> None:
+    """A legend beside the data, in the order of the stack."""
+    from matplotlib.patches import Patch
+
+    # Labels are set afterwards: Matplotlib leaves out what begins with "_", and reads "$" as mathematics.
+    handles = [Patch(color=colour) for colour in reversed(colours)]
+    legend = ax.legend(
+        handles,
+        [str(at) for at in range(len(handles))],
+        title=title,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.02),
+        frameon=False,
+        fontsize=9,
+        handlelength=1.0,
+    )
+    for text, name in zip(legend.get_texts(), reversed(names), strict=True):
+        text.set_parse_math(False)
+        text.set_text(_drawable(name, 28))
+
+
+def _bars(ax: Axes, values: pd.Series[Any], more: int, colour: str, say: Any) -> None:
+    heights = values.to_numpy(float)
+    rows = np.arange(len(heights))
+    drawn = ax.barh(rows, heights, 0.72, color=colour, linewidth=0)
+    ax.bar_label(drawn, [say(value) for value in heights], padding=4, fontsize=9, color=_MUTED)
+    names = [_drawable(name, 36) for name in values.index] + ([f"and {more:,} more"] if more else [])
+    ax.set_yticks(np.arange(len(names)), names, parse_math=False)
+    if more:
+        ax.get_yticklabels()[-1].set_color(_MUTED)
+    ax.set_ylim(max(len(names), 3) - 0.4, -0.6)
+    ax.set_xlim(0, heights.max() * 1.15 or 1)
+    _quiet(ax, grid="x")
+    ax.tick_params("y", length=0)
+
+
+def _number_axis(ax: Axes, by: ServiceMeasure) -> None:
+    from matplotlib import ticker
+
+    whole = by == "events"
+    ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=whole))
+    percent = ticker.PercentFormatter(1, symbol=" %")
+    ax.xaxis.set_major_formatter(percent if by == "error_rate" else ticker.StrMethodFormatter("{x:,g}"))
+
+
+def _drawable(text: str, limit: int) -> str:
+    """`plain` text in characters the plot's font has, others as their code: Matplotlib would warn of each."""
+    from matplotlib import font_manager, rcParams
+
+    fonts = [
+        font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=[family])))
+        for family in rcParams["font.family"]
+    ]
+    known = (any(font.get_char_index(ord(char)) for font in fonts) for char in plain(text, limit))
+    codes = (char if has else f"\\u{ord(char):04x}" for char, has in zip(plain(text, limit), known, strict=True))
+    return "".join(codes) or "(no name)"
+
+
+def _quiet(ax: Axes, grid: Literal["x", "y"]) -> None:
+    ax.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
+    ax.set_axisbelow(True)
+    for side in ("top", "right", "left" if grid == "y" else "bottom"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(grid, length=0)
+
+
+def _nothing(ax: Axes, why: str) -> Axes:
+    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=_MUTED)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return ax
