@@ -8,11 +8,11 @@ from typing import Any
 
 from logkit.engine.state import Totals
 
-_AFTER_SECONDS = 0.5
+_AFTER_SECONDS = 2.0  # loading the libraries for the first time is no long work
 
 
 class Bar:
-    """A tqdm bar in bytes, which appears only where a reading takes longer than half a second."""
+    """A tqdm bar in bytes, which appears only where a reading takes longer than two seconds."""
 
     def __init__(self, wanted: bool | None) -> None:
         self._wanted = ("ipykernel" in sys.modules or sys.stderr.isatty()) if wanted is None else wanted

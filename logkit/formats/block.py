@@ -204,6 +204,8 @@ class Records:
 def records_of(lines: Lines, starts: Mask) -> Records:
     """Group lines into records: one begins at each marked line. The first line must be marked."""
     first = np.flatnonzero(starts)
+    if not len(first):
+        return Records(lines.block, first, first, first)
     # A record ends where its last line that is not blank ends: blank lines behind it are not its text.
     ends = lines.stop
     last = np.append(first[1:], len(lines)) - 1

@@ -20,7 +20,7 @@ class ReadOptions:
     `keep` says whether rows are wanted or statistics alone.
     """
 
-    block_bytes: int = 1 << 20
+    block_bytes: int = 4 << 20
     max_record_bytes: int = 1 << 20
     keep: bool = True
     service: ServiceRule = field(default_factory=ServiceRule)
