@@ -1,11 +1,11 @@
 """Watch logs from a notebook: real threads in the background, one consistent snapshot in every cell.
 
-    folder -scan-> Source -plan-> Span -read-> Chunk -parse-> Batch -apply-> State -snapshot-> Snapshot
-           watcher thread    bounded queue    worker threads       one lock             any thread
+folder -scan-> Source -plan-> Span -read-> Chunk -parse-> Batch -apply-> State -snapshot-> Snapshot
+       watcher thread    bounded queue    worker threads       one lock             any thread
 
-    monitor = logkit.watch("logs")      # starts the threads, returns at once
-    snap = monitor.snapshot()           # an immutable value: snap.services, snap.events, snap.plot.timeline()
-    snap = logkit.read("incident/*.log*")   # finite: the same engine, to the end of what is there now
+monitor = logkit.watch("logs")      # starts the threads, returns at once
+snap = monitor.snapshot()           # an immutable value: snap.services, snap.events, snap.plot.timeline()
+snap = logkit.read("incident/*.log*")   # finite: the same engine, to the end of what is there now
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import itertools
 import shutil
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def test_real_logs_read_in_small_spans_by_several_threads_are_the_same(corpus: P
 
 def test_a_compressed_log_gives_the_events_of_the_plain_one(corpus: Path, tmp_path: Path) -> None:
     packed = corpus / "nginx_access_100k.log.gz"
-    (tmp_path / "plain.log").write_bytes(b"".join(itertools.islice(gzip.open(packed), 100_000)))
+    (tmp_path / "plain.log").write_bytes(gzip.decompress(packed.read_bytes()))
     plain = logkit.read(tmp_path / "plain.log", progress=False)
     inflated = logkit.read(packed, progress=False)
     assert inflated.files["compression"].tolist() == ["gzip"]

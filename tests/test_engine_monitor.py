@@ -81,7 +81,7 @@ def test_a_partial_last_line_is_finished_by_what_follows_or_by_idleness(tmp_path
         events = monitor.snapshot().events
     assert events["message"].tolist() == ["R one", "R two", "R thr", "ee", "R four"]
     assert events["continues"].fillna(-1).tolist() == [-1, -1, -1, 12, -1]
-    assert events["offset"].tolist() + [len("R one\nR two\nR three\nR four\n")] == [0, 6, 12, 17, 20, 27]
+    assert [*events["offset"].tolist(), len("R one\nR two\nR three\nR four\n")] == [0, 6, 12, 17, 20, 27]
 
 
 def test_a_truncated_file_is_a_new_generation(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_ranges_and_their_complement_tile_the_source(ranges: list[tuple[int, int
         have = include(have, low, high)
     covered = {byte for low, high in ranges for byte in range(low, high)}
     assert {byte for low, high in have for byte in range(low, high)} == covered
-    assert all(a[1] < b[0] for a, b in zip(have, have[1:], strict=False))
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(have))
     gaps = complement(have, 0, 80)
     assert {byte for low, high in gaps for byte in range(low, high)} == set(range(80)) - covered
 
@@ -39,7 +40,7 @@ def test_tiles_touch_and_are_never_twice_their_size(start: int, length: int, spa
     tiles = tile(start, start + length, span_bytes)
     assert tiles[0][0] == start
     assert tiles[-1][1] == start + length
-    assert all(a[1] == b[0] for a, b in zip(tiles, tiles[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(tiles))
     assert all(high - low < 2 * span_bytes for low, high in tiles)
 
 

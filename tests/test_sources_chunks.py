@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_any_cut_and_any_block_size_give_the_same_events(
     whole = events_of(chunks_of(data, 0, len(data), format=format))
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in itertools.pairwise(edges):
         pieces += events_of(chunks_of(data, start, stop, format=format, block_bytes=block_bytes))
     assert pieces == whole
     expected = reference(data, multiline)

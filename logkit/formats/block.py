@@ -128,7 +128,7 @@ class Text:
             for word in range(3):
                 keep = _KEEP[np.clip(left - 4 * word, 0, 4)]
                 views[short, 1 + word] = self.block.words(at + 4 * word, "<u4") & keep
-        nulls = None if valid is None else pa.array(valid).buffers()[1]
+        nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
         buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
         series = pl.Series(name, pa.Array.from_buffers(pa.string_view(), size, buffers))
         assert series.dtype == pl.String

@@ -104,9 +104,10 @@ def _parse(span: Span, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.
 
     parsed = span.format.parse(chunk.records, span.times, stats_only=stats_only)
     ok = parsed.ok & whole
-    reasons = pl.Series("reason", [None], pl.String).new_from_index(0, len(ok))
     if ok.all():
-        return parsed.frame.with_columns(pl.lit(False).alias("rejected"), reasons), ok
+        if stats_only:
+            return parsed.frame, ok
+        return parsed.frame.with_columns(rejected=False, reason=pl.lit(None, pl.String)), ok
     odd = np.flatnonzero(~ok)
     plain: Parsed = _FALLBACK.parse(chunk.records.take(odd), span.times, stats_only=stats_only)
     good = np.flatnonzero(ok)

@@ -23,7 +23,6 @@ _DECIDE = 4096  # whether a line starts a record is told by this much of it
 _DELETE = 0x7F  # stands for an invalid byte inside a block; shown as U+FFFD
 
 
-_HIGH_BITS = np.uint64(0x8080808080808080)
 _NOWHERE = np.zeros(0, np.int64)
 _LINE_END = np.zeros(256, np.bool_)
 _LINE_END[[10, 13]] = True
@@ -59,7 +58,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
     a later span. Any bytes are fine; errors are those of `reader`.
     """
     cutter = _Cutter(span, options.max_record_bytes)
-    base, carry = read_from(span), b""
+    base, carry = read_from(span), memoryview(b"")
     while not cutter.done:
         want = options.block_bytes
         if span.limit is not None:
@@ -68,6 +67,8 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         data[: len(carry)] = carry
         got = reader.readinto(memoryview(data)[len(carry) : len(carry) + want])
         size = len(carry) + got
+        if got < want:
+            data[size:] = bytes(len(data) - size)
         at_end = got < want or (span.limit is not None and base + size >= span.limit)
         whole = size if at_end else size - _torn_character(data, size)
         block, invalid = _valid(data, whole, first=base == span.start - 1)
@@ -76,7 +77,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
             wrong = np.searchsorted(invalid, [chunk.start - base, chunk.stop - base]) if len(invalid) else (0, 0)
             yield replace(chunk, invalid_bytes=int(wrong[1] - wrong[0])) if wrong[1] > wrong[0] else chunk
         # What is left is the open record; it is looked at again together with what follows it.
-        carry = bytes(memoryview(data)[used:size])
+        carry = memoryview(data)[used:size]
         base += used
 
 
@@ -99,16 +100,16 @@ def _torn_character(data: bytearray, size: int) -> int:
 
 def _valid(data: bytearray, size: int, first: bool) -> tuple[Block, Positions]:
     """A block of valid UTF-8, and where bytes were none. Each of those is replaced, so positions stay the same."""
-    view = np.frombuffer(data, np.uint8)
-    words = view[: size & ~7].view(np.uint64)
-    if not (words & _HIGH_BITS).any() and not (view[size & ~7 : size] > 127).any():
+    view = np.frombuffer(data, np.int8)
+    if view.min() >= 0:  # ASCII, as most logs are
         return Block(data, size), _NOWHERE
+    if first and data[0] > 127:
+        data = bytearray(data)
+        data[0] = ord("?")  # it is the end of a character that is not ours to judge
     raw = bytes(memoryview(data)[:size])
-    if first and raw[0] > 127:
-        raw = b"?" + raw[1:]  # it is the end of a character that is not ours to judge
     try:
         raw.decode()
-        return Block(bytearray(raw + bytes(PAD)) if raw[0] != data[0] else data, size), _NOWHERE
+        return Block(bytearray(raw + bytes(PAD)), size), _NOWHERE
     except UnicodeDecodeError:
         # One surrogate for each invalid byte, and one "?" for each surrogate: every byte stays in its place.
         patched = bytearray(raw.decode("utf-8", "surrogateescape").encode("utf-8", "replace") + bytes(PAD))
@@ -138,34 +139,36 @@ class _Cutter:
             self._line_begins = bool(block.bytes[0] == 10)
             begin, self._peek = 1, False
         lines, decided = self._decided(block, begin, at_end)
-        starts = lines.start[self._starts(lines)]
+        marks = self._starts(lines)
+        starts = lines.start if marks.all() else lines.start[marks]
         if not self._synced:
             if not len(starts) or self._behind(base + int(starts[0])):
                 self.done |= self._behind(base + decided)
                 return [], self._used(block, decided)
             self._synced, self._line_begins, begin = True, True, int(starts[0])
+        self._lines = lines
         return self._records(block, base, begin, starts, decided, at_end)
 
     def _decided(self, block: Block, begin: int, at_end: bool) -> tuple[Lines, int]:
         """The lines of which it can be told whether they start a record, and where the undecided rest begins."""
         lines = split_lines(block)
-        start, decided = lines.start, block.size
+        first, last, decided = 0, len(lines), block.size
         if begin and len(lines):  # the byte before the span is no part of its first line
-            start = np.maximum(start, begin)
-        keep = lines.next > start
-        if len(lines) and block.bytes[block.size - 1] != 10 and not (at_end and self._span.final):
-            last = int(start[-1])
-            if block.size - last < _DECIDE:
-                keep[-1], decided = False, last
-        stop = np.minimum(np.maximum(lines.stop, start), start + _DECIDE)
-        if keep.all():
-            return Lines(block, start, stop, lines.next), decided
-        return Lines(block, start[keep], stop[keep], lines.next[keep]), decided
+            first = int(lines.next[0] <= begin)
+            if not first:
+                lines.start[0], lines.stop[0] = begin, max(begin, int(lines.stop[0]))
+        if last > first and block.bytes[block.size - 1] != 10 and not (at_end and self._span.final):
+            open_line = int(lines.start[-1])
+            if block.size - open_line < _DECIDE:
+                last, decided = last - 1, open_line
+        cut = slice(first, last)
+        return Lines(block, lines.start[cut], lines.stop[cut], lines.next[cut]), decided
 
     def _starts(self, lines: Lines) -> Mask:
         if not len(lines):
             return np.zeros(0, np.bool_)
-        starts = self._span.format.starts(lines)
+        shown = np.minimum(lines.stop, lines.start + _DECIDE)
+        starts = self._span.format.starts(Lines(lines.block, lines.start, shown, lines.next))
         starts[0] &= self._line_begins
         return starts
 
@@ -207,7 +210,7 @@ class _Cutter:
         offset = np.append(base + edges, base + closing)
         for low, high, is_held in ((0, closed, False), (closed, len(edges), True)):
             if low < high and not (is_held and end is None):
-                records = _texts(block, edges[low:high], stops[low:high])
+                records = self._texts(block, edges[low:high], stops[low:high])
                 chunks.append(Chunk(records, offset[low : high + 1], origin[low:high], is_held))
         if end is not None or not closed:
             return chunks, closing if end is not None else begin
@@ -244,6 +247,15 @@ class _Cutter:
             edges = np.insert(edges, index + 1, marks)
             origin = np.insert(origin, index + 1, [start] * len(marks))
         return edges, origin, anchor
+
+    def _texts(self, block: Block, start: Positions, stop: Positions) -> Records:
+        """The records' text without the line ends behind it, and where their first lines end."""
+        lines = self._lines
+        at = int(np.searchsorted(lines.start, start[0]))
+        if at + len(start) <= len(lines) and np.array_equal(lines.next[at : at + len(start)], stop):
+            line_stop = lines.stop[at : at + len(start)]  # each record is one line
+            return Records(block, start, line_stop, line_stop)
+        return _texts(block, start, stop)
 
 
 def _whole(block: Block, at: int) -> int:

@@ -81,6 +81,9 @@ class ServiceRule:
         import polars as pl
 
         chosen: Any = None
+        asked = self.pattern is not None or self.function is not None
+        if not asked and "service" in events.columns and not events["service"].null_count():
+            return events
         if self.pattern is not None:
             found = _compile(self.pattern).search(path)
             chosen = found and next((g for g in found.groups() if g), found.group() if not found.groups() else None)

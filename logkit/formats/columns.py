@@ -1,0 +1,157 @@
+"""From the fields a format found to the columns of an event: what templates and regular expressions share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, cast, get_args
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from logkit.errors import FormatError
+from logkit.formats.block import Block, Mask, Text
+from logkit.formats.levels import LevelWords, levels_from_status, levels_from_syslog, read_levels
+from logkit.schema import LEVEL, NUMBERS, TIMESTAMP
+
+Ints = npt.NDArray[np.int64]
+Column = Text | pl.Series
+"""A field of every record, as positions in the block or as strings."""
+
+SERVICES: Final = ("service", "app", "program", "logger")
+"""Fields that name the service; the first one a format has."""
+
+DURATIONS: Final = {"duration_ms": 1.0, "duration_s": 1e3, "duration_us": 1e-3, "duration_ns": 1e-6}
+"""Fields that become `duration_ms`, and the milliseconds of their unit."""
+
+LEVEL_KINDS: Final = (*get_args(LevelWords), "status", "syslog", "none")
+"""Where levels come from: a word in `level`, an HTTP `status`, a syslog priority in `pri`, nowhere."""
+
+_SOURCES: Final = {"status": "status", "syslog": "pri"}
+
+
+def check_levels(name: str, kind: str, fields: Iterable[str]) -> None:
+    """FormatError where a format's levels come from nowhere it has."""
+    if kind not in LEVEL_KINDS:
+        raise FormatError(
+            f"format {name!r}: expected levels= one of {', '.join(LEVEL_KINDS)}, found {kind!r}", name=name
+        )
+    wanted = _SOURCES.get(kind)
+    if wanted and wanted not in fields:
+        message = f"format {name!r}: expected a field {{{wanted}}} for levels={kind!r}, found none; try levels='none'"
+        raise FormatError(message, name=name)
+
+
+def build_frame(
+    fields: Mapping[str, Column],
+    ok: Mask,
+    us: Ints | None,
+    timed: Mask | None,
+    *,
+    levels: str = "words",
+    whole: Text | None = None,
+    stats_only: bool = False,
+) -> pl.DataFrame:
+    """The columns of events, in the schema's order, then the format's own fields as they come.
+
+    `us` are times since 1970 in UTC, known where `timed`. Empty fields are null, but for `message`; without a
+    `message` the `whole` text is one. Fields of `schema.NUMBERS` are numbers, null where they do not read as such;
+    `duration_s` and its like become `duration_ms`. Rows that are not `ok` hold nulls.
+    """
+    sound = bool(ok.all())
+    size = len(ok)
+    columns = {
+        "timestamp": _timestamps(us, timed, ok, size),
+        "level": nulled(_levels(levels, fields, size), ok),
+        "service": _service(fields, None if sound else ok, size),
+    }
+    for name, milliseconds in DURATIONS.items():
+        if name in fields:
+            number = _strings(name, fields[name], None if sound else ok).cast(pl.Float64, strict=False)
+            columns.setdefault("duration_ms", number * milliseconds)
+    if not stats_only:
+        message = fields.get("message", whole)
+        columns["message"] = _message(message, None if sound else ok, size)
+        for name, column in fields.items():
+            if name in columns or name in DURATIONS or name == "timestamp":
+                continue
+            series = _strings(name, column, None if sound else ok)
+            columns[name] = series.cast(NUMBERS[name], strict=False) if name in NUMBERS else series
+    first = ("timestamp", "level", "service", "message")
+    order = [name for name in first if name in columns] + [name for name in columns if name not in first]
+    return pl.DataFrame([columns[name].alias(name) for name in order])
+
+
+def dashes_empty(text: Text) -> Text:
+    """The texts with those that are a lone `-` made empty."""
+    dash = (text.stop - text.start == 1) & (text.block.bytes[text.start] == 45)
+    return Text(text.block, text.start, text.stop - dash) if dash.any() else text
+
+
+def text_of(series: pl.Series) -> tuple[Text, Mask]:
+    """A String series as positions in a block of its own, and where it is not null (null is empty)."""
+    import pyarrow as pa
+
+    if not len(series):
+        return Text(Block.of(b""), np.zeros(0, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.bool_)
+    # Something between them, so that no value seems to go on in the next one.
+    apart = series.fill_null("") + "\n"
+    array = apart.rechunk().to_arrow().cast(pa.large_string())
+    _, offsets, data = array.buffers()
+    at = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
+    return Text(Block.of(data.to_pybytes()), at[:-1].copy(), at[1:] - 1), series.is_not_null().to_numpy()
+
+
+def nulls(dtype: pl.DataType | type[pl.DataType], size: int) -> pl.Series:
+    """A series of nulls."""
+    return pl.Series([None], dtype=dtype).new_from_index(0, size)
+
+
+def nulled(series: pl.Series, valid: Mask) -> pl.Series:
+    """The series, null where not `valid`."""
+    return series if valid.all() else series.zip_with(pl.Series(valid), nulls(series.dtype, len(series)))
+
+
+def _timestamps(us: Ints | None, timed: Mask | None, ok: Mask, size: int) -> pl.Series:
+    if us is None or timed is None:
+        return nulls(TIMESTAMP, size)
+    return nulled(pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP), timed & ok)
+
+
+def _levels(kind: str, fields: Mapping[str, Column], size: int) -> pl.Series:
+    column = fields.get(_SOURCES.get(kind, "level"))
+    if column is None or kind == "none":
+        return nulls(LEVEL, size)
+    if kind in _SOURCES:
+        numbers = _strings(kind, column, None)
+        return levels_from_status(numbers) if kind == "status" else levels_from_syslog(numbers)
+    text = column if isinstance(column, Text) else text_of(column)[0]
+    return read_levels(text, cast(LevelWords, kind))
+
+
+def _service(fields: Mapping[str, Column], ok: Mask | None, size: int) -> pl.Series:
+    name = next((name for name in SERVICES if name in fields), None)
+    return nulls(pl.String, size) if name is None else _strings("service", fields[name], ok)
+
+
+def _message(column: Column | None, ok: Mask | None, size: int) -> pl.Series:
+    if column is None:
+        return nulls(pl.String, size)
+    if isinstance(column, Text):
+        return _within(column, ok).series("message", ok)
+    return column if ok is None else nulled(column, ok)
+
+
+def _strings(name: str, column: Column, ok: Mask | None) -> pl.Series:
+    """A field as strings, null where it is empty."""
+    if isinstance(column, pl.Series):
+        empty = (column.str.len_bytes() == 0).fill_null(True).to_numpy()
+        return nulled(column, ~empty if ok is None else ~empty & ok).alias(name)
+    text = _within(column, ok)
+    filled = text.start < text.stop
+    return text.series(name, None if filled.all() else filled)
+
+
+def _within(text: Text, ok: Mask | None) -> Text:
+    """The text, empty in rows whose positions mean nothing."""
+    return text if ok is None else Text(text.block, text.start * ok, text.stop * ok)

@@ -1,0 +1,286 @@
+"""Compiled patterns against many records at once: every step moves all records' cursors by a few array operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from logkit.formats.base import TimeRules
+from logkit.formats.block import Block, Mask, Positions, Text
+from logkit.formats.constraints import conforms, whole_characters
+from logkit.formats.pattern import MESSAGE, SKIPPED, TIME, Field, Literal, Pattern, Step
+from logkit.formats.seek import next_byte, skip_blanks, trim_blanks
+from logkit.formats.timestamps import scan_times
+
+Ints = npt.NDArray[np.int64]
+
+_BLANK: Final = 32
+_QUOTE: Final = 34
+_BACKSLASH: Final = 92
+_ROUNDS: Final = 4  # tries row by row before a whole block is searched at once
+
+
+@dataclass(slots=True)
+class Match:
+    """What a pattern read: fields as positions, times in µs with `timed` where there was one, and which rows fit."""
+
+    fields: dict[str, Text]
+    us: Ints
+    timed: Mask
+    ok: Mask
+    pos: Positions
+    """Where matching came to."""
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The cursors of all records: `pos` is where the next step reads, `limit` where the line ends."""
+
+    block: Block
+    pos: Positions
+    limit: Positions
+    ok: Mask
+    us: Ints
+    timed: Mask
+    fields: dict[str, Text] = field(default_factory=dict)
+
+
+def match(
+    patterns: Iterable[Pattern], block: Block, start: Positions, limit: Positions, layout: str, rules: TimeRules
+) -> Match:
+    """The first of the patterns that fits each line. Fields a line does not have are empty."""
+    patterns = tuple(patterns)
+    result = match_one(patterns[0], block, start, limit, layout, rules)
+    for other in patterns[1:]:
+        todo = np.flatnonzero(~result.ok)
+        if not len(todo):
+            break
+        _merge(result, todo, match_one(other, block, start[todo], limit[todo], layout, rules))
+    size = len(start)
+    for name in {name for pattern in patterns for name in pattern.names} - set(result.fields) - {TIME}:
+        result.fields[name] = Text(block, np.zeros(size, np.int64), np.zeros(size, np.int64))
+    return result
+
+
+def match_one(
+    pattern: Pattern,
+    block: Block,
+    start: Positions,
+    limit: Positions,
+    layout: str,
+    rules: TimeRules,
+    steps: int | None = None,
+) -> Match:
+    """One pattern, or its first `steps` steps, against the line that begins at each position."""
+    size = len(start)
+    rows = _Rows(block, start, limit, np.ones(size, np.bool_), np.zeros(size, np.int64), np.zeros(size, np.bool_))
+    for step in pattern.steps[:steps]:
+        _take(rows, step, layout, rules)
+    if steps is None and pattern.steps[-1].to_the_end:
+        rows.ok &= skip_blanks(block, rows.pos) >= rows.limit
+    return Match(rows.fields, rows.us, rows.timed, rows.ok, rows.pos)
+
+
+def misfit(pattern: Pattern, block: Block, layout: str) -> tuple[int, str] | None:
+    """Where the first line of a block stops fitting a pattern, and what was expected there; None where it fits."""
+    start, stop = np.zeros(1, np.int64), block.next(10, np.zeros(1, np.int64))
+    reached = 0
+    for count, step in enumerate(pattern.steps, 1):
+        found = match_one(pattern, block, start, stop, layout, TimeRules(), count)
+        if not found.ok[0]:
+            return reached, f"expected {step.wanted}"
+        reached = int(found.pos[0])
+    whole = match_one(pattern, block, start, stop, layout, TimeRules())
+    return None if whole.ok[0] else (reached, "expected the line's end")
+
+
+def _merge(into: Match, todo: Positions, part: Match) -> None:
+    """Put what another alternative read from some rows into place; rows that did not fit there stay as they are."""
+    todo, fits = todo[part.ok], part.ok
+    size = len(into.ok)
+    # Positions may be shared with the records: never write into them.
+    into.fields = {name: Text(text.block, text.start.copy(), text.stop.copy()) for name, text in into.fields.items()}
+    for name in {*into.fields, *part.fields}:
+        text = part.fields.get(name)
+        whole = into.fields.get(name)
+        if whole is None and text is not None:
+            whole = Text(text.block, np.zeros(size, np.int64), np.zeros(size, np.int64))
+            into.fields[name] = whole
+        if whole is not None:
+            whole.start[todo] = text.start[fits] if text is not None else 0
+            whole.stop[todo] = text.stop[fits] if text is not None else 0
+    into.us[todo], into.timed[todo], into.ok[todo] = part.us[fits], part.timed[fits], True
+
+
+def _take(rows: _Rows, step: Step, layout: str, rules: TimeRules) -> None:
+    if step.field is None:
+        if step.literal is not None:
+            fits, rows.pos = _fits(rows.block, step.literal.parts, rows.pos)
+            rows.ok &= fits
+    elif step.field.name == TIME:
+        _take_time(rows, step, layout, rules)
+    else:
+        _take_field(rows, step.field, step)
+    over = rows.pos > rows.limit
+    if over.any():
+        rows.ok &= ~over
+        rows.pos = np.minimum(rows.pos, rows.limit)
+
+
+def _take_time(rows: _Rows, step: Step, layout: str, rules: TimeRules) -> None:
+    assert step.field is not None
+    scan = scan_times(rows.block, rows.pos, rows.limit, layout, rules)
+    rows.us, rows.timed, rows.pos = scan.us, scan.ok, scan.stop
+    if not step.field.optional:
+        rows.ok &= scan.ok
+    if step.literal is not None:
+        fits, rows.pos = _fits(rows.block, step.literal.parts, rows.pos)
+        rows.ok &= fits
+
+
+def _take_field(rows: _Rows, wanted: Field, step: Step) -> None:
+    block, start, literal = rows.block, rows.pos, step.literal
+    if not wanted.width:
+        start = np.minimum(skip_blanks(block, start), rows.limit)
+    if wanted.width:
+        stop = behind = start + wanted.width
+        short = stop > rows.limit
+        rows.ok &= ~short
+        stop = behind = np.where(short, start, stop)
+        rows.ok &= whole_characters(Text(block, start, stop))
+        if literal is not None:
+            fits, behind = _fits(block, literal.parts, behind)
+            rows.ok &= fits
+    elif literal is None:
+        stop = behind = rows.limit
+    elif step.last and b" " not in literal.parts:
+        stop, behind = _at_end(rows, literal, start)
+    else:
+        stop, behind = _find(block, literal, start, rows.limit)
+        missing = stop > rows.limit
+        if missing.any():
+            rows.ok &= ~missing
+            stop, behind = np.where(missing, start, stop), np.where(missing, rows.limit, behind)
+    rows.pos = behind
+    free = literal is None and wanted.name == MESSAGE
+    text = Text(block, start, stop if free else trim_blanks(block, start, np.maximum(stop, start)))
+    if not (wanted.optional or free):
+        rows.ok &= text.start < text.stop
+    if wanted.kind and not (wanted.kind == "w" and literal is not None and literal.parts == (b" ",)):
+        rows.ok &= conforms(text, wanted.kind)
+    if wanted.name != SKIPPED:
+        rows.fields[wanted.name] = text
+
+
+def _at_end(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions, Positions]:
+    """The last literal, looked for at the line's end: what is before it may hold it too."""
+    width = sum(map(len, literal.parts))
+    stop = trim_blanks(rows.block, start, rows.limit) - width
+    there = stop >= start
+    fits, _ = _fits(rows.block, literal.parts, np.where(there, stop, start))
+    rows.ok &= there & fits
+    return np.where(there, stop, start), rows.limit
+
+
+def _find(block: Block, literal: Literal, start: Positions, limit: Positions) -> tuple[Positions, Positions]:
+    """Where the literal stands next in each line, and what is behind it; beyond `limit` where it does not."""
+    anchor = literal.anchor
+    if literal.parts == (b" ",):
+        at = np.minimum(next_byte(block, anchor, start), limit)
+        return at, skip_blanks(block, at)
+    at = next_byte(block, anchor, start)
+    fits, behind = _fits_at(block, literal, at)
+    todo = np.flatnonzero(~fits & (at < limit))
+    for _ in range(_ROUNDS):
+        if not len(todo):
+            break
+        at[todo] = next_byte(block, anchor, np.minimum(at[todo] + 1, block.size))
+        again, behind[todo] = _fits_at(block, literal, at[todo])
+        fits[todo] = again
+        todo = todo[~again & (at[todo] < limit[todo])]
+    if len(todo):
+        # Lines full of the byte: judge each of its occurrences once, then look among the good ones.
+        every = _likely(block, literal)
+        good = every[_fits_at(block, literal, every)[0]]
+        place = np.searchsorted(good, at[todo])
+        at[todo] = np.append(good, block.size)[place]
+        fits[todo], behind[todo] = _fits_at(block, literal, at[todo])
+    return np.where(fits & (at < limit), at, limit + 1), behind
+
+
+def _likely(block: Block, literal: Literal) -> Positions:
+    """The occurrences of the anchor whose neighbours on both sides are right."""
+    every: Positions = block.positions(literal.anchor)
+    if literal.blank_first:
+        every = every[block.bytes[every - 1] == _BLANK]
+    text, *more = literal.behind
+    after = block.bytes[every + 1]
+    if len(text) > 1:
+        every = every[after == text[1]]
+    elif more:
+        every = every[(after == _BLANK) | (after == 10) | (after == 13) | (after == 0)]
+    return every
+
+
+def _fits_at(block: Block, literal: Literal, at: Positions) -> tuple[Mask, Positions]:
+    """Whether the literal stands with its anchor at each position, and what is behind it."""
+    fits, behind = _fits(block, literal.behind, at)
+    if literal.blank_first:
+        fits &= block.bytes[at - 1] == _BLANK
+    elif literal.anchor == _QUOTE:
+        fits &= (block.bytes[at - 1] != _BACKSLASH) | (block.bytes[at - 2] == _BACKSLASH)
+    return fits, behind
+
+
+def _fits(block: Block, parts: tuple[bytes, ...], at: Positions) -> tuple[Mask, Positions]:
+    """Whether blanks and text stand at each position, and what is behind them (no further than a block's end)."""
+    written = b"".join(parts)
+    if len(written) > 8:
+        return _fits_parts(block, parts, at)
+    # Mostly every blank is just one, and the literal is compared as one word.
+    fits, behind = _is(block, written, at), np.minimum(at + len(written), block.size)
+    if parts[-1] == b" ":
+        behind = skip_blanks(block, behind)
+    other = np.flatnonzero(~fits) if b" " in parts else ()
+    if len(other):
+        fits[other], behind[other] = _fits_parts(block, parts, at[other])
+    return fits, behind
+
+
+def _fits_parts(block: Block, parts: tuple[bytes, ...], at: Positions) -> tuple[Mask, Positions]:
+    fits = np.ones(len(at), np.bool_)
+    for part in parts:
+        if part == b" ":
+            fits &= _blank_or_end(block, at)
+            at = skip_blanks(block, at)
+            continue
+        for i in range(0, len(part), 8):
+            fits &= _is(block, part[i : i + 8], at)
+            at = np.minimum(at + len(part[i : i + 8]), block.size)
+    return fits, at
+
+
+def _is(block: Block, piece: bytes, at: Positions) -> Mask:
+    """Whether these up to eight bytes stand at each position."""
+    if len(piece) == 1:
+        result: Mask = block.bytes[at] == piece[0]
+        return result
+    value, mask = int.from_bytes(piece, "little"), (1 << (8 * len(piece))) - 1
+    result = ((block.words(at) ^ np.uint64(value)) & np.uint64(mask)) == 0
+    return result
+
+
+def _blank_or_end(block: Block, at: Positions) -> Mask:
+    byte = block.bytes[at]
+    result: Mask = byte == _BLANK
+    other = np.flatnonzero(~result)
+    if len(other):
+        place, byte = at[other], byte[other]
+        following = block.bytes[place + 1]
+        last = place + 1 >= block.size
+        result[other] = (place >= block.size) | (byte == 10) | ((byte == 13) & ((following == 10) | last))
+    return result
