@@ -27,6 +27,7 @@ DURATIONS: Final = {"duration_ms": 1.0, "duration_s": 1e3, "duration_us": 1e-3, 
 LEVEL_KINDS: Final = (*get_args(LevelWords), "status", "syslog", "none")
 """Where levels come from: a word in `level`, an HTTP `status`, a syslog priority in `pri`, nowhere."""
 
+_LEADING_LEVEL: Final = r"^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)[: ]"
 _SOURCES: Final = {"status": "status", "syslog": "pri"}
 
 
@@ -124,9 +125,21 @@ def _levels(kind: str, fields: Mapping[str, Column], size: int) -> pl.Series:
         return nulls(LEVEL, size)
     if kind in _SOURCES:
         numbers = _strings(kind, column, None)
-        return levels_from_status(numbers) if kind == "status" else levels_from_syslog(numbers)
+        return levels_from_status(numbers) if kind == "status" else _syslog_levels(numbers, fields.get("message"))
     text = column if isinstance(column, Text) else text_of(column)[0]
     return read_levels(text, cast(LevelWords, kind))
+
+
+def _syslog_levels(priority: pl.Series, message: Column | None) -> pl.Series:
+    """The level the priority says; without one, that of a word in capitals that the message begins with."""
+    levels = levels_from_syslog(priority)
+    if message is None or not levels.null_count():
+        return levels
+    text = message.series() if isinstance(message, Text) else message
+    word = text.str.extract(_LEADING_LEVEL)
+    if word.null_count() == len(word):
+        return levels
+    return levels.zip_with(levels.is_not_null(), read_levels(text_of(word)[0], "words"))
 
 
 def _service(fields: Mapping[str, Column], ok: Mask | None, size: int) -> pl.Series:

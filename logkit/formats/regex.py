@@ -84,14 +84,14 @@ class Regex:
         ok: Mask = found[_WHOLE].is_not_null().to_numpy().copy()
         fields: dict[str, Column] = {}
         for name in self.fields:
-            if stats_only and name not in _FOR_STATS:
-                continue
+            if stats_only and name not in _FOR_STATS and not (name == MESSAGE and self.levels == "syslog"):
+                continue  # (a syslog line may say its level at the beginning of the message)
             dashes = self.dash_is_null and name != MESSAGE
             fields[name] = (
                 nulled(found[name], (found[name] != "-").fill_null(True).to_numpy()) if dashes else found[name]
             )
         us, timed = _times(fields.pop(TIME, None), ok, self.time, times)
-        if MESSAGE in fields:
+        if MESSAGE in fields and not stats_only:
             fields[MESSAGE] = _lengthened(found[MESSAGE], records)
         frame = build_frame(fields, ok, us, timed, levels=self.levels, whole=records.whole(), stats_only=stats_only)
         return Parsed(frame, ok, f"does not fit the regular expression {self.pattern}")
