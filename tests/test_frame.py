@@ -63,7 +63,7 @@ def test_readme_has_two_commands_and_each_stands_alone() -> None:
 
 
 def test_readme_opens_a_notebook_that_is_there() -> None:
-    (notebook,) = re.findall(r"jupyter lab (\S+)", README)
+    (notebook,) = re.findall(r"jupyter lab (?:--\S+ )*(\S+)", README)
     assert (ROOT / notebook).is_file()
 
 

@@ -26,6 +26,9 @@ Mask = npt.NDArray[np.bool_]
 PAD = 32
 """Zero bytes behind every block, so that a window at its last byte stays inside the buffer."""
 
+DELETE = "\x7f"
+"""What stands for a byte that is no UTF-8: as long as that byte, so that positions stay. Shown as U+FFFD."""
+
 _INLINE = 12  # an Arrow string view holds strings up to this length in itself
 _KEEP = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)
 
@@ -33,13 +36,14 @@ _KEEP = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)
 class Block:
     """Valid UTF-8 in memory with `PAD` zero bytes behind it; never changed once made."""
 
-    __slots__ = ("_positions", "bytes", "data", "size")
+    __slots__ = ("_deleted", "_positions", "bytes", "data", "size")
 
     def __init__(self, data: bytes | bytearray, size: int) -> None:
         if len(data) < size + PAD:
             raise ValueError(f"expected {size + PAD} bytes with padding, found {len(data)}; try Block.of()")
         self.data = data
         self.size = size
+        self._deleted: bool | None = None
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
         self._positions: dict[int, Positions] = {}
 
@@ -47,6 +51,13 @@ class Block:
     def of(cls, raw: bytes) -> Block:
         """A block holding a copy of `raw`."""
         return cls(raw + bytes(PAD), len(raw))
+
+    @property
+    def deleted(self) -> bool:
+        """Whether `DELETE` stands anywhere in the block."""
+        if self._deleted is None:
+            self._deleted = self.data.find(DELETE.encode(), 0, self.size) >= 0
+        return self._deleted
 
     def positions(self, byte: int) -> Positions:
         """Where `byte` occurs, ascending; looked up once per block."""
@@ -132,7 +143,7 @@ class Text:
         buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
         series = pl.Series(name, pa.Array.from_buffers(pa.string_view(), size, buffers))
         assert series.dtype == pl.String
-        return series
+        return series.str.replace_all(DELETE, "\ufffd", literal=True) if self.block.deleted else series
 
 
 @dataclass(frozen=True, slots=True)

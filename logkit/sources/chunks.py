@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
+from logkit.formats.block import DELETE, PAD, Block, Lines, Mask, Positions, Records, split_lines
 from logkit.sources.reader import Reader
 from logkit.sources.span import ReadOptions, Span
 
 _DECIDE = 4096  # whether a line starts a record is told by this much of it
-_DELETE = 0x7F  # stands for an invalid byte inside a block; shown as U+FFFD
 
 
 _NOWHERE = np.zeros(0, np.int64)
@@ -115,7 +114,7 @@ def _valid(data: bytearray, size: int, first: bool) -> tuple[Block, Positions]:
         patched = bytearray(raw.decode("utf-8", "surrogateescape").encode("utf-8", "replace") + bytes(PAD))
     repaired = np.frombuffer(patched, np.uint8)
     wrong = np.flatnonzero(repaired[:size] != np.frombuffer(raw, np.uint8))
-    repaired[wrong] = _DELETE
+    repaired[wrong] = ord(DELETE)
     return Block(patched, size), wrong
 
 
