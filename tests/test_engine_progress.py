@@ -54,7 +54,7 @@ def test_a_large_file_is_several_spans_and_a_serial_one_a_single_span() -> None:
     _, serial = plan(progress(260, format=Tiny(splittable=False)), 0.0, SETTINGS)
     assert [(s.start, s.stop) for s in serial] == [(0, 260)]
     _, packed = plan(progress(260, compression="gzip"), 0.0, SETTINGS)
-    assert [(s.start, s.stop, s.final) for s in packed] == [(0, None, True)]
+    assert [(s.start, s.stop, s.final) for s in packed] == [(0, None, False)]
 
 
 def test_nothing_is_planned_twice() -> None:

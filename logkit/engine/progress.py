@@ -139,7 +139,8 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
             return progress, []
     progress = replace(progress, read_at=(progress.disk_bytes, final or progress.compressed))
     if progress.compressed:
-        spans = [_span(progress, identity, format, progress.finished_to, None, None, True, True, settings)]
+        start, final = progress.finished_to, settings.finite
+        spans = [_span(progress, identity, format, start, None, None, True, final, settings)]
         return replace(progress, leases=1), spans
     spans = []
     for low, high in gaps:

@@ -26,7 +26,7 @@ class Settings:
     span_bytes: int = 32 << 20
     block_bytes: int = 4 << 20
     max_record_bytes: int = 1 << 20
-    poll_seconds: float = 1.0
+    poll_seconds: float = 2.0
     idle_flush_seconds: float = 1.0
     keep_events: int = 200_000
     keep_bytes: int = 1 << 30

@@ -179,7 +179,7 @@ def split_lines(block: Block) -> Lines:
     if len(ends):
         start[0] = 0
         start[1:] = following[:-1]
-    carriage = (ends > start) & (block.bytes[ends - 1] == 13)
+    carriage = (ends > start) & (ends < block.size) & (block.bytes[ends - 1] == 13)
     return Lines(block, start, ends - carriage, following)
 
 

@@ -16,15 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from logkit.formats.block import DELETE, PAD, Block, Lines, Mask, Positions, Records, split_lines
-from logkit.sources.reader import Reader
+from logkit.sources.reader import Reader, TornArchive
 from logkit.sources.span import ReadOptions, Span
 
 _DECIDE = 4096  # whether a line starts a record is told by this much of it
 
 
 _NOWHERE = np.zeros(0, np.int64)
-_LINE_END = np.zeros(256, np.bool_)
-_LINE_END[[10, 13]] = True
+_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +63,37 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
             want = max(0, min(want, span.limit - base - len(carry)))
         data = bytearray(len(carry) + want + PAD)
         data[: len(carry)] = carry
-        got = reader.readinto(memoryview(data)[len(carry) : len(carry) + want])
+        got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
         size = len(carry) + got
         if got < want:
             data[size:] = bytes(len(data) - size)
         at_end = got < want or (span.limit is not None and base + size >= span.limit)
         whole = size if at_end else size - _torn_character(data, size)
         block, invalid = _valid(data, whole, first=base == span.start - 1)
-        chunks, used = cutter.cut(block, base, at_end)
+        # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
+        chunks, used = cutter.cut(block, base, at_end, span.final or (span.compression is not None and tear is None))
         for chunk in chunks:
             wrong = np.searchsorted(invalid, [chunk.start - base, chunk.stop - base]) if len(invalid) else (0, 0)
             yield replace(chunk, invalid_bytes=int(wrong[1] - wrong[0])) if wrong[1] > wrong[0] else chunk
         # What is left is the open record; it is looked at again together with what follows it.
         carry = memoryview(data)[used:size]
         base += used
+        if tear is not None:
+            raise tear
+
+
+def _fill(reader: Reader, view: memoryview) -> tuple[int, TornArchive | None]:
+    """Read until `view` is full or there is no more; a tear is told together with what stands before it."""
+    got = 0
+    while got < len(view):
+        try:
+            more = reader.readinto(view[got:])
+        except TornArchive as tear:
+            return got, tear
+        if not more:
+            break
+        got += more
+    return got, None
 
 
 def read_from(span: Span) -> int:
@@ -128,12 +144,16 @@ class _Cutter:
         self._peek = span.start > 0  # the first block begins with the byte before the span
         self._line_begins = True  # whether the block begins where a line does
         self._anchor = -1  # where the record began whose next piece the block begins with, else -1
+        self._final = span.final
         self.done = False
 
-    def cut(self, block: Block, base: int, at_end: bool) -> tuple[list[Chunk], int]:
-        """The finished records of a block that begins at `base` in the source, and how many bytes are used up."""
-        self.done = at_end
-        begin = 0
+    def cut(self, block: Block, base: int, at_end: bool, final: bool) -> tuple[list[Chunk], int]:
+        """The finished records of a block that begins at `base` in the source, and how many bytes are used up.
+
+        `at_end`: there is no more for now. `final`: nor will there be.
+        """
+        self.done, self._final = at_end, final
+        begin = len(_BOM) if base == 0 and block.text(0, len(_BOM)) == _BOM.decode() else 0
         if self._peek and block.size:
             self._line_begins = bool(block.bytes[0] == 10)
             begin, self._peek = 1, False
@@ -156,7 +176,7 @@ class _Cutter:
             first = int(lines.next[0] <= begin)
             if not first:
                 lines.start[0], lines.stop[0] = begin, max(begin, int(lines.stop[0]))
-        if last > first and block.bytes[block.size - 1] != 10 and not (at_end and self._span.final):
+        if last > first and block.bytes[block.size - 1] != 10 and not (at_end and self._final):
             open_line = int(lines.start[-1])
             if block.size - open_line < _DECIDE:
                 last, decided = last - 1, open_line
@@ -185,14 +205,15 @@ class _Cutter:
         """Cut the block from `begin`, where a record or a piece of one begins."""
         end = self._end(block, begin, at_end)
         closing = decided if end is None else end
+        unused = 0 if base == 0 and self._span.start == 0 else begin
         if closing <= begin:
-            return [], begin
+            return [], unused
         forced = not (len(starts) and starts[0] == begin)
         if not forced:
             self._anchor = -1  # a record that was being cut has ended here
         edges = np.insert(starts, 0, begin) if forced else starts
         edges = edges[edges < closing]
-        held = end is not None and not self._span.final and self._span.format.multiline
+        held = end is not None and not self._final and self._span.format.multiline
         if self._span.stop is not None:
             behind = int(np.searchsorted(edges, self._span.stop - base))
             behind = max(behind, 1)  # the first is ours in any case: it began before
@@ -207,12 +228,14 @@ class _Cutter:
         chunks = []
         stops = np.append(edges[1:], closing)
         offset = np.append(base + edges, base + closing)
+        if base == 0 and self._span.start == 0:
+            offset[0] = 0  # a byte order mark belongs to the first record, and is no text of it
         for low, high, is_held in ((0, closed, False), (closed, len(edges), True)):
             if low < high and not (is_held and end is None):
                 records = self._texts(block, edges[low:high], stops[low:high])
                 chunks.append(Chunk(records, offset[low : high + 1], origin[low:high], is_held))
         if end is not None or not closed:
-            return chunks, closing if end is not None else begin
+            return chunks, closing if end is not None else unused
         self._anchor = anchor
         return chunks, self._used(block, int(edges[-1]))
 
@@ -220,7 +243,7 @@ class _Cutter:
         """Where the last record of the source ends as far as it is known; None while more is to come."""
         if not at_end:
             return None
-        if self._span.final:
+        if self._final:
             return block.size
         newline = block.positions(10)
         return max(begin, int(newline[-1]) + 1 if len(newline) else 0)
@@ -268,10 +291,11 @@ def _texts(block: Block, start: Positions, stop: Positions) -> Records:
     """The records' text without the line ends behind it, and where their first lines end."""
     raw = block.bytes
     stop = stop.copy()
-    todo = np.flatnonzero((stop > start) & _LINE_END[raw[stop - 1]])
+    todo = np.flatnonzero((stop > start) & (raw[stop - 1] == 10))
     while len(todo):
         stop[todo] -= 1
-        todo = todo[(stop[todo] > start[todo]) & _LINE_END[raw[stop[todo] - 1]]]
+        stop[todo] -= (stop[todo] > start[todo]) & (raw[stop[todo] - 1] == 13)
+        todo = todo[(stop[todo] > start[todo]) & (raw[stop[todo] - 1] == 10)]
     line_stop = np.minimum(block.next(10, start), stop)
     line_stop -= (line_stop > start) & (line_stop < stop) & (raw[line_stop - 1] == 13)
     return Records(block, start, line_stop, stop)
