@@ -105,3 +105,5 @@ class Capture:
     threads: tuple[ThreadStatus, ...]
     queue_depth: int
     queue_size: int
+    skipped: tuple[tuple[str, str], ...] = ()
+    """Paths the last scan passed over, each with the reason."""

@@ -138,6 +138,13 @@ class Snapshot:
         return self._pandas("files")
 
     @property
+    def skipped(self) -> pd.DataFrame:
+        """Paths the last scan passed over: path, reason. Files that were opened and refused are in `files`."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.capture.skipped), columns=["path", "reason"], dtype="str")
+
+    @property
     def rejects(self) -> pd.DataFrame:
         """The records among `events` that their file's format could not read.
 

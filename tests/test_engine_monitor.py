@@ -223,10 +223,10 @@ def test_a_file_that_cannot_be_opened_is_retried_while_watching_and_reported_by_
     denied.set()
     identify = worker.identify
 
-    def guarded(path: str) -> object:
+    def guarded(path: str, **how: bool) -> object:
         if denied.is_set():
             raise PermissionError(13, "Permission denied", path)
-        return identify(path)
+        return identify(path, **how)
 
     monkeypatch.setattr(worker, "identify", guarded)
     (tmp_path / "a.log").write_text("R one\n")
@@ -281,6 +281,62 @@ def test_stop_while_the_queue_is_full_and_a_worker_is_busy_names_who_is_alive(
     assert "logkit-worker-1 still at work" in repr(result)
     release.set()
     assert monitor.stop(DEADLINE)
+
+
+def test_what_discovery_passed_over_is_in_the_snapshot_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_text("R one\n")
+    (tmp_path / ".hidden.log").write_text("R two\n")
+    os.mkfifo(tmp_path / "pipe")
+    skipped = logkit.read(tmp_path, progress=False).skipped
+    assert dict(zip(skipped["path"].map(os.path.basename), skipped["reason"], strict=True)) == {
+        ".hidden.log": "hidden",
+        "pipe": "not a file but a FIFO",
+    }
+
+
+def test_a_batch_is_never_applied_twice_whatever_fails_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = iter([True, True])
+
+    def fails(self: object) -> None:
+        if next(failures, False):
+            raise MemoryError("no room")
+
+    monkeypatch.setattr("logkit.engine.state.State.tidy", fails)
+    (tmp_path / "a.log").write_text("R one\nR two\nR three\n")
+    snap = logkit.read(tmp_path, retry_seconds=0.01, progress=False)
+    assert messages(snap) == ["R one", "R two", "R three"]
+    assert snap.audit()["balanced"].all()
+
+
+def test_a_file_that_another_one_has_replaced_is_not_read_under_its_name(tmp_path: Path) -> None:
+    from logkit.sources.reader import open_source
+
+    (tmp_path / "a.log").write_text("R old\n")
+    status = (tmp_path / "a.log").stat()
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    (tmp_path / "a.log").write_text("R new\n")
+    reader = open_source(str(tmp_path / "a.log"), None, 0, (status.st_dev, status.st_ino))
+    with pytest.raises(FileNotFoundError, match="another file stands here now"):
+        reader.__enter__()
+
+
+def test_the_format_waits_for_a_whole_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = []
+
+    def seen(head: bytes, name: str) -> Tiny:
+        heads.append(head)
+        return Tiny()
+
+    monkeypatch.setattr("logkit.sources.identity.detect", seen)
+    (tmp_path / "a.log").write_text("R on")
+    with start(tmp_path, idle_flush_seconds=60) as monitor:
+        until(monitor, lambda snap: snap.files["state"].tolist() == ["waiting"])
+        with (tmp_path / "a.log").open("a") as out:
+            out.write("e\nR two\n")
+        until(monitor, lambda snap: len(snap.events) == 2)
+    assert heads == [b"R one\nR two\n"]
 
 
 def test_a_folder_yet_to_be_made_can_be_watched(tmp_path: Path) -> None:

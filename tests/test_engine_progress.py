@@ -19,7 +19,7 @@ RANGE = st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda pair: (pair
 
 
 def progress(size: int, **changes: object) -> Progress:
-    identity = Identity(1, 2, b"", 0, changes.pop("compression", None), changes.pop("format", Tiny()), None, 0)  # type: ignore[arg-type]
+    identity = Identity(1, 2, b"", 0, changes.pop("compression", None), changes.pop("format", Tiny()), 0, None, 0)  # type: ignore[arg-type]
     return replace(Progress(0, 0, "a.log", size, 0.0, 0.0, identity), **changes)  # type: ignore[arg-type]
 
 

@@ -79,7 +79,7 @@ def test_a_missing_path_names_the_nearest_folder_and_what_is_in_it(tmp_path: Pat
 def test_missing_ok_waits_for_a_folder_yet_to_be_made(tmp_path: Path) -> None:
     roots = Roots.of(tmp_path / "later", missing_ok=True)
     assert roots.scan().missing == [str(tmp_path / "later")]
-    assert roots.folders() == [str(tmp_path)]
+    assert roots.folders() == ([str(tmp_path)], False)
     (tmp_path / "later").mkdir()
     (tmp_path / "later" / "a.log").write_text("x\n")
     assert [Path(found.path).name for found in roots.scan().found] == ["a.log"]

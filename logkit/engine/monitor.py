@@ -17,10 +17,11 @@ from logkit.capture import Capture
 from logkit.engine.bar import Bar
 from logkit.engine.core import Engine, StopResult
 from logkit.engine.settings import Settings, quarter_of_memory
-from logkit.errors import Forked, SettingError
+from logkit.errors import EngineError, Forked, SettingError
 from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
+from logkit.sources.service import shown
 
 Paths = PathLike | Iterable[PathLike]
 
@@ -39,7 +40,11 @@ class Monitor:
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
-        self._engine.start()
+        try:
+            self._engine.start()
+        except BaseException:
+            self._engine.stop(_EXIT_SECONDS)
+            raise
 
     def snapshot(self) -> Snapshot:
         """What the engine knows now: an immutable value whose parts agree with each other. Takes milliseconds."""
@@ -66,6 +71,7 @@ class Monitor:
             threads=engine.threads(),
             queue_depth=engine.queue.qsize(),
             queue_size=engine.queue.maxsize,
+            skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
         )
 
     def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
@@ -133,6 +139,9 @@ class Monitor:
 _running_lock = threading.Lock()
 _running: dict[tuple[str, ...], Monitor] = {}
 
+# makes replacing a monitor one step: two cells or threads that watch the same paths at once leave one of them
+_watch_lock = threading.RLock()
+
 
 def watch(
     paths: Paths,
@@ -155,13 +164,14 @@ def watch(
     roots = Roots.of(paths, missing_ok=missing_ok)
     checked = _settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
     rule = ServiceRule.of(service)
-    with _running_lock:
-        before = _running.pop(roots.paths, None)
-    if before is not None:
-        before.stop()
-    monitor = Monitor(roots, checked, rule)
-    with _running_lock:
-        _running[roots.paths] = monitor
+    with _watch_lock:
+        with _running_lock:
+            before = _running.pop(roots.paths, None)
+        if before is not None:
+            before.stop()
+        monitor = Monitor(roots, checked, rule)
+        with _running_lock:
+            _running[roots.paths] = monitor
     return monitor
 
 
@@ -194,6 +204,10 @@ def read(
         _see_through(monitor, progress)
     finally:
         monitor.stop()
+    if monitor.state == "failed":
+        raise EngineError(
+            f"expected the engine to read to the end, found {monitor._engine.failed}; what it had read is lost"
+        )
     return monitor.snapshot()
 
 
@@ -227,6 +241,17 @@ def _forget(monitor: Monitor) -> None:
     with _running_lock:
         if _running.get(monitor.roots) is monitor:
             del _running[monitor.roots]
+
+
+def _forget_parents() -> None:
+    """In a forked child: its parent's threads are not here, and its locks may have been held when it forked."""
+    global _running_lock, _watch_lock
+    _running_lock, _watch_lock = threading.Lock(), threading.RLock()
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_parents)
 
 
 @atexit.register

@@ -24,14 +24,15 @@ class Notifier:
 
     def loop(self, activity: Activity) -> None:
         """Wait for changes until the stop event is set; look again for folders that are not there yet."""
-        import watchfiles
-
         while not self._stopping.is_set():
-            folders = self._roots.folders()
+            folders, recursive = self._roots.folders()
             activity.enter("waiting", ", ".join(folders))
             try:
+                import watchfiles
+
                 for changes in watchfiles.watch(
                     *folders,
+                    recursive=recursive,
                     watch_filter=None,
                     debounce=_DEBOUNCE_MS,
                     step=_STEP_MS,
@@ -43,8 +44,8 @@ class Notifier:
                 ):
                     for _, path in changes:
                         self._watcher.nudge(path)
-                    if folders != self._roots.folders():
+                    if (folders, recursive) != self._roots.folders():
                         break
-            except (OSError, RuntimeError) as error:  # too many watches, a folder that went away
+            except Exception as error:  # too many watches, a folder that went away: scans go on without notification
                 activity.failed(error)
                 self._stopping.wait(self._poll_seconds)

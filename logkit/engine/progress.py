@@ -12,10 +12,13 @@ from logkit.engine.settings import Settings
 from logkit.formats import Format
 from logkit.formats.base import TimeRules
 from logkit.sources import Batch, Found, Identity, Span, complement, include
+from logkit.sources.service import shown
 from logkit.sources.span import Ranges, tile
 
 Key = tuple[int, int]
 """Source and generation."""
+
+_ENOUGH_HEAD = 4096  # a head as long as this is believed when it looks like no known format
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,8 @@ class Probe:
     source: int
     generation: int
     path: str
+    file: tuple[int, int] | None = None
+    final: bool = True
     attempt: int = 0
 
 
@@ -44,6 +49,7 @@ class Progress:
     modified: float
     changed_at: float
     identity: Identity | None = None
+    file: tuple[int, int] | None = None
     ranges: Ranges = ()
     seen_bytes: int = 0
     event_bytes: int = 0
@@ -106,9 +112,19 @@ def shrunk(progress: Progress, found: Found) -> bool:
     return found.size < progress.seen_bytes
 
 
-def needs_probe(progress: Progress) -> bool:
-    """Whether nobody has looked inside yet, and there is something to look at."""
-    return progress.identity is None and progress.disk_bytes > 0 and progress.leases == 0 and progress.error is None
+def needs_probe(progress: Progress, final: bool) -> bool:
+    """Whether its format is not known yet, or was guessed from so little that a second look is worth it."""
+    if progress.leases or progress.error or progress.gone or progress.disk_bytes == 0:
+        return False
+    identity = progress.identity
+    if identity is None:
+        return True
+    if identity.refused or progress.compressed:
+        return False
+    grown = progress.disk_bytes > identity.head_bytes
+    if identity.format is None:
+        return grown or final
+    return grown and identity.format.name == "plain" and identity.head_bytes < _ENOUGH_HEAD
 
 
 def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
@@ -119,7 +135,7 @@ def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
 def waits_for_flush(progress: Progress) -> bool:
     """Whether bytes are left that only an idle flush will finish."""
     identity = progress.identity
-    if identity is None or identity.format is None or progress.gone or progress.error:
+    if identity is None or identity.refused or progress.gone or progress.error:
         return False
     return progress.unread_bytes > 0 and not progress.compressed
 
@@ -177,6 +193,7 @@ def _span(
         aligned=aligned,
         final=final,
         continues=progress.last_offset if follows else None,
+        file=progress.file,
     )
 
 
@@ -246,7 +263,7 @@ def status_of(progress: Progress) -> SourceStatus:
     return SourceStatus(
         source=progress.source,
         generation=progress.generation,
-        path=progress.path,
+        path=shown(progress.path),
         format=identity.format.name if identity and identity.format else None,
         compression=identity.compression if identity else None,
         size_bytes=progress.seen_bytes if progress.compressed else progress.disk_bytes,

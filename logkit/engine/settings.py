@@ -47,8 +47,16 @@ class Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             low = 0 if field.name in {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds"} else None
-            if isinstance(value, bool | str):
+            if isinstance(field.default, bool | str):
                 continue
+            kind = int if isinstance(field.default, int) else (int, float)
+            if not isinstance(value, kind):
+                wanted = "a whole number" if kind is int else "a number"
+                raise SettingError(
+                    f"expected {field.name}= to be {wanted}, found {value!r}; try {field.default!r}",
+                    setting=field.name,
+                    value=value,
+                )
             if (low is None and value <= 0) or value < 0:
                 least = "0 or more" if low == 0 else "more than 0"
                 raise SettingError(
@@ -58,7 +66,7 @@ class Settings:
                 )
         try:
             zoneinfo.ZoneInfo(self.timezone)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, OSError) as error:
             raise SettingError(
                 f"expected timezone= to be an IANA name, found {self.timezone!r}; try 'UTC' or 'Europe/Berlin'",
                 setting="timezone",

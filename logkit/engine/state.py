@@ -62,6 +62,7 @@ class State:
         self._counted = 0
         self._version = 0
         self._merging = False
+        self._merge_frames = _MERGE_FRAMES
         self._asked = 0  # tickets given to those who wait for the engine to settle
         self._answered = 0  # the newest ticket for which it has settled
         self._closed = False
@@ -129,7 +130,7 @@ class State:
             if self._merging:
                 return
             parts = tuple(self._parts) if len(self._parts) >= _MERGE_PARTS else ()
-            frames = tuple(self._frames) if len(self._frames) >= _MERGE_FRAMES else ()
+            frames = tuple(self._frames) if len(self._frames) >= self._merge_frames else ()
             if not parts and not frames:
                 return
             self._merging = True
@@ -141,6 +142,8 @@ class State:
                     self._parts[: len(parts)] = [merged]
                 if len(fewer) < len(frames):
                     self._swap_frames_locked(frames, fewer)
+                # Frames of many sources may not merge at all: try again only when there are twice as many.
+                self._merge_frames = max(_MERGE_FRAMES, 2 * len(fewer))
         finally:
             with self._lock:
                 self._merging = False

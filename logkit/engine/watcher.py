@@ -144,7 +144,8 @@ class Watcher:
     def _start(self, key: Key, found: Found, now: float) -> None:
         self._known[found.device, found.inode] = key
         self._by_path[found.path] = key
-        self._state.add(Progress(*key, found.path, found.size, found.modified, now))
+        file = found.device, found.inode
+        self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file))
         self._dirty[key] = None
 
     def _lose(self, identity: tuple[int, int]) -> None:
@@ -157,13 +158,15 @@ class Watcher:
 
     def _take_outcomes(self, now: float) -> None:
         while self._outcomes:
-            outcome = self._outcomes.popleft()
-            self._in_flight -= 1
+            outcome = self._outcomes[0]
             key = outcome.work.source, outcome.work.generation
             if outcome.error is None:
                 self._succeeded(key, outcome)
             else:
                 self._failed(key, outcome, now)
+            # Only now: should this thread die on the way, the next one takes the outcome up again.
+            self._outcomes.popleft()
+            self._in_flight -= 1
             self._dirty[key] = None
 
     def _succeeded(self, key: Key, outcome: Outcome) -> None:
@@ -208,6 +211,9 @@ class Watcher:
     def _take_due(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
             work = heapq.heappop(self._delayed)[2]
+            progress = self._state.progress((work.source, work.generation))
+            if progress is not None:
+                work = replace(work, path=progress.path)  # it may have been renamed since
             self._backlog.appendleft(work)
             self._in_flight += 1
         for key, when in list(self._flush_at.items()):
@@ -223,9 +229,10 @@ class Watcher:
             before = self._state.progress(key)
             if before is None:
                 continue
-            if core.needs_probe(before):
+            final = core.flush_due(before, now, self._settings)
+            if core.needs_probe(before, final):
                 after = self._state.change(key, lambda p: replace(p, leases=1))
-                self._put(Probe(*key, after.path))
+                self._put(Probe(*key, after.path, after.file, final))
                 continue
             spans: list[Span] = []
             after, spans = core.plan(before, now, self._settings)

@@ -10,7 +10,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from logkit.engine.progress import Probe, restart_from
 from logkit.engine.state import State
@@ -18,7 +18,7 @@ from logkit.engine.threads import Activity, describe
 from logkit.sources import Identity, ReadOptions, Span, identify
 from logkit.sources.batches import batches_of
 from logkit.sources.chunks import read_from
-from logkit.sources.reader import Reader, TornArchive, open_source
+from logkit.sources.reader import Reader, TornArchive, open_source, replaced
 
 Work = Span | Probe
 
@@ -100,27 +100,34 @@ class Worker:
             if isinstance(work, Probe):
                 return self._probe(work)
             return self._read(work, activity)
-        except Exception as error:  # the disk, a format or the user's service= failed on this span: others go on
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            # The disk, a format or the user's service= failed on this span, or native code panicked: others go on.
             activity.failed(error)
             return self._failure(work, error)
 
     def _probe(self, probe: Probe) -> Outcome:
         with self._limits.files, self._limits.reads:
-            return Outcome(probe, identity=identify(probe.path))
+            identity = identify(probe.path, final=probe.final)
+        if probe.file is not None and (identity.device, identity.inode) != probe.file:
+            raise replaced(probe.path)
+        return Outcome(probe, identity=identity)
 
     def _read(self, span: Span, activity: Activity) -> Outcome:
         self._span, self._done_to, self._last_offset, self._seen_to = span, None, -1, 0
-        with self._limits.files, open_source(span.path, span.compression, read_from(span)) as source:
+        with self._limits.files, open_source(span.path, span.compression, read_from(span), span.file) as source:
             reader = _WatchedReader(source, self._limits.reads, activity, read_from(span))
             activity.enter("parsing", span.path)
             try:
                 for batch in batches_of(span, reader, self._options):
                     with activity.during("applying"):
                         self._state.apply(batch)
+                        if not batch.held:
+                            # At once: whatever fails from here on, this batch must not be applied again.
+                            self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
+                            activity.events += batch.events
                         self._state.tidy()
-                    if not batch.held:
-                        self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
-                        activity.events += batch.events
                     if self._stopping.is_set():
                         break
             finally:
@@ -131,7 +138,7 @@ class Worker:
     def _failure(self, work: Work, error: BaseException) -> Outcome:
         cause = "torn" if isinstance(error, TornArchive) else "io" if isinstance(error, OSError) else "poison"
         if isinstance(work, Probe):
-            again = Probe(work.source, work.generation, work.path, work.attempt + 1)
+            again = replace(work, attempt=work.attempt + 1)
             return Outcome(work, again, describe(error), cause=cause)
         mine = self._span is work
         left = restart_from(work, self._done_to if mine else None, self._last_offset if mine else -1)

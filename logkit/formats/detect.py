@@ -72,12 +72,12 @@ def candidates(head: bytes) -> list[tuple[Format, float]]:
 def is_binary(head: bytes) -> str | None:
     """Why a file that begins with `head` is not text, else None.
 
-    Zero bytes before the text are a hole that a truncated file keeps under a stale writer, and no reason.
+    Zero bytes before or behind the text are a hole that a truncated or preallocated file has, and no reason.
     """
     for magic, reason in _MAGIC:
         if head.startswith(magic):
             return reason
-    text = head[:HEAD_BYTES].lstrip(b"\0")
+    text = head[:HEAD_BYTES].strip(b"\0")
     if not text:
         return None
     raw = np.frombuffer(text, np.uint8)

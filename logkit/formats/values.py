@@ -106,9 +106,9 @@ def levels_of(text: Text, valid: Mask, scale: str) -> pl.Series:
 def durations_of(values: pl.Series, milliseconds: float) -> pl.Series:
     """Durations in ms as Float64: bare numbers in the unit given, others in the one they name (`1.5s`, `2m3s`)."""
     numbers = values.cast(pl.Float64, strict=False) * milliseconds
-    odd = (numbers.is_null() & values.is_not_null()).arg_true()
-    if not len(odd):
+    if numbers.null_count() == values.null_count():
         return numbers
+    odd = (numbers.is_null() & values.is_not_null()).arg_true()
     written = values.gather(odd).str.to_lowercase()
     parts = written.str.extract_groups(_QUANTITY).struct.unnest()
     unit = parts["2"].replace_strict(_MILLISECONDS, default=None, return_dtype=pl.Float64)
@@ -121,9 +121,9 @@ def durations_of(values: pl.Series, milliseconds: float) -> pl.Series:
 def integers_of(values: pl.Series) -> pl.Series:
     """Integers as Int64 (`200`, also `200.0`), null where the text is none."""
     whole = values.cast(pl.Int64, strict=False)
-    odd = (whole.is_null() & values.is_not_null()).arg_true()
-    if not len(odd):
+    if whole.null_count() == values.null_count():
         return whole
+    odd = (whole.is_null() & values.is_not_null()).arg_true()
     return whole.scatter(odd, values.gather(odd).str.extract(r"^(-?[0-9]{1,18})\.0+$").cast(pl.Int64, strict=False))
 
 

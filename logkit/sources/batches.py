@@ -51,7 +51,7 @@ def read_span(span: Span, options: ReadOptions) -> Iterator[Batch]:
 
     A generator without state outside it: any thread of any process may run it, and run it again.
     """
-    with open_source(span.path, span.compression, read_from(span)) as reader:
+    with open_source(span.path, span.compression, read_from(span), span.file) as reader:
         yield from batches_of(span, reader, options)
 
 

@@ -23,6 +23,7 @@ _DECIDE = 4096  # whether a line starts a record is told by this much of it
 
 
 _NOWHERE = np.zeros(0, np.int64)
+_ROUNDS = 8
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -66,7 +67,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
         size = len(carry) + got
         if got < want:
-            data[size:] = bytes(len(data) - size)
+            data = data[:size] + bytes(PAD)  # rows that point into the block must not keep an empty one alive
         at_end = got < want or (span.limit is not None and base + size >= span.limit)
         whole = size if at_end else size - _torn_character(data, size)
         block, invalid = _valid(data, whole, first=base == span.start - 1)
@@ -292,10 +293,15 @@ def _texts(block: Block, start: Positions, stop: Positions) -> Records:
     raw = block.bytes
     stop = stop.copy()
     todo = np.flatnonzero((stop > start) & (raw[stop - 1] == 10))
-    while len(todo):
+    for _ in range(_ROUNDS):
+        if not len(todo):
+            break
         stop[todo] -= 1
         stop[todo] -= (stop[todo] > start[todo]) & (raw[stop[todo] - 1] == 13)
         todo = todo[(stop[todo] > start[todo]) & (raw[stop[todo] - 1] == 10)]
+    for row in todo:  # the few that end in many blank lines
+        text = bytes(block.data[int(start[row]) : int(stop[row])])
+        stop[row] = start[row] + len(text.rstrip(b"\r\n"))
     line_stop = np.minimum(block.next(10, start), stop)
     line_stop -= (line_stop > start) & (line_stop < stop) & (raw[line_stop - 1] == 13)
     return Records(block, start, line_stop, stop)

@@ -56,22 +56,29 @@ class Roots:
 
         Raises `PathError` with the nearest folder that does exist, unless `missing_ok`.
         """
-        given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+        given = _listed(paths)
         if not given:
             raise PathError("expected a path, a glob or a list of them, found an empty list", path="")
         resolved = []
         for one in given:
             text = os.path.abspath(os.path.expanduser(os.fspath(one)))
-            if not os.path.lexists(text) and not glob.has_magic(text) and not missing_ok:
+            there = os.path.exists(text) or (os.path.lexists(text) and not os.path.islink(text))
+            if not there and not glob.has_magic(text) and not missing_ok:
                 raise _missing(str(one), text)
             if glob.has_magic(text) and not os.path.lexists(text) and not missing_ok:
                 _check_glob(str(one), text)
             resolved.append(text if glob.has_magic(text) else os.path.realpath(text))
         return cls(tuple(dict.fromkeys(resolved)))
 
-    def folders(self) -> list[str]:
-        """The existing folders under which something can change, for change notification."""
-        return list(dict.fromkeys(str(_nearest(path)) for path in self.paths))
+    def folders(self) -> tuple[list[str], bool]:
+        """The existing folders in which something can change, for change notification; and whether also below them.
+
+        A path yet to be made is waited for in the nearest folder above it, and never in all that is below that.
+        """
+        deep = [path for path in self.paths if os.path.isdir(path)]
+        deep += [str(_nearest(path)) for path in self.paths if "**" in path and not os.path.lexists(path)]
+        chosen = deep or [str(_nearest(path)) for path in self.paths]
+        return list(dict.fromkeys(chosen)), bool(deep)
 
     def scan(self) -> Scan:
         """Look at everything now. Never raises for what it meets: it is skipped with a reason."""
@@ -102,6 +109,17 @@ def look(path: str) -> Found | str | None:
     if not stat.S_ISREG(status.st_mode):
         return f"not a file but a {_kind(status.st_mode)}"
     return Found(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime)
+
+
+def _listed(paths: object) -> list[PathLike]:
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else paths
+    if not isinstance(given, Iterable) or isinstance(given, bytes):
+        raise PathError(f"expected a path, a glob or a list of them, found {paths!r}", path=repr(paths))
+    listed = list(given)
+    wrong = [one for one in listed if not isinstance(one, (str, os.PathLike)) or not os.fspath(one)]
+    if wrong:
+        raise PathError(f"expected a path, a glob or a list of them, found {wrong[0]!r}", path=repr(wrong[0]))
+    return listed
 
 
 def _take(path: str, scan: Scan, seen: set[tuple[int, int]]) -> None:
@@ -153,7 +171,7 @@ def _kind(mode: int) -> str:
 def _nearest(path: str) -> Path:
     """The path itself if it is a folder, else the closest folder above it that exists."""
     here = Path(path)
-    while not here.is_dir():
+    while not os.path.isdir(here):  # unlike Path.is_dir(), no error for a name that is too long
         here = here.parent
     return here
 

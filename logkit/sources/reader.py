@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zlib
 from collections.abc import Iterator
@@ -129,11 +130,24 @@ def compression_of(head: bytes) -> str | None:
     return "gzip" if head.startswith(_GZIP) else None
 
 
+def replaced(path: str) -> OSError:
+    """The error for a path at which another file stands than was found there; it is retried at its new place."""
+    return FileNotFoundError(errno.ENOENT, "another file stands here now", path)
+
+
 @contextmanager
-def open_source(path: str, compression: str | None, offset: int) -> Iterator[Reader]:
-    """A reader that stands at `offset` (decompressed bytes). Raises OSError or `TornArchive`."""
+def open_source(
+    path: str, compression: str | None, offset: int, file: tuple[int, int] | None = None
+) -> Iterator[Reader]:
+    """A reader that stands at `offset` (decompressed bytes). Raises OSError or `TornArchive`.
+
+    `file` is the device and inode that must stand at the path: between the scan and now it may have been rotated.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
+        status = os.fstat(descriptor)
+        if file is not None and (status.st_dev, status.st_ino) != file:
+            raise replaced(path)
         yield GzipReader(descriptor, path, offset) if compression else PlainReader(descriptor, offset)
     finally:
         os.close(descriptor)

@@ -20,6 +20,11 @@ _ROTATION = re.compile(r"[._-]\d{1,5}$")
 _DATE = re.compile(r"[._-]?\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d{2}[-_.:]?\d{2}(?:[-_.:]?\d{2})?)?$")
 
 
+def shown(path: str) -> str:
+    """A path as text that can be shown and compared: bytes of its name that are no UTF-8 as `\\xNN`."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @lru_cache(maxsize=20_000)
 def service_of_path(path: str) -> str:
     """The file's name without date, rotation number and extensions.
@@ -27,7 +32,7 @@ def service_of_path(path: str) -> str:
     >>> service_of_path("/var/log/payments-2026-03-01.log.2.gz")
     'payments'
     """
-    name = PurePath(path).name
+    name = PurePath(shown(path)).name
     left = name
     while True:
         shorter = left

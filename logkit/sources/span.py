@@ -37,6 +37,7 @@ class Span:
     `aligned`: a record (or the rest of a cut one) begins exactly at `start`; otherwise the first record that
     begins at or behind `start` is looked for. `final`: the source will not grow, or has been idle: what is open at
     `limit` is a finished record. `continues` is the offset of the record before an aligned start that follows a cut.
+    `file` is the device and inode that must stand at `path`.
     """
 
     source: int
@@ -51,6 +52,7 @@ class Span:
     aligned: bool = True
     final: bool = False
     continues: int | None = None
+    file: tuple[int, int] | None = None
     attempt: int = 0
 
     @property
