@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SETTINGS: Final = (
-    "SET enable_progress_bar = false",
     "SET autoinstall_known_extensions = false",
     "SET autoload_known_extensions = false",
     "SET enable_external_access = false",
