@@ -10,32 +10,11 @@ snap = logkit.read("incident/*.log*")   # finite: the same engine, to the end of
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
 
-if TYPE_CHECKING:
-    from logkit import demo as demo
-    from logkit.engine import Monitor as Monitor
-    from logkit.engine import Settings as Settings
-    from logkit.engine import read as read
-    from logkit.engine import watch as watch
-    from logkit.errors import LogkitError as LogkitError
-    from logkit.errors import NeedsEvents as NeedsEvents
-    from logkit.errors import PathError as PathError
-    from logkit.errors import SettingError as SettingError
-    from logkit.snapshot import Snapshot as Snapshot
-
-_HOMES = {
-    "LogkitError": "logkit.errors",
-    "Monitor": "logkit.engine",
-    "NeedsEvents": "logkit.errors",
-    "PathError": "logkit.errors",
-    "SettingError": "logkit.errors",
-    "Settings": "logkit.engine",
-    "Snapshot": "logkit.snapshot",
-    "demo": "logkit.demo",
-    "read": "logkit.engine",
-    "watch": "logkit.engine",
-}
+from logkit.engine import Monitor, Settings, read, watch
+from logkit.errors import LogkitError, NeedsEvents, PathError, SettingError
+from logkit.snapshot import Snapshot
 
 __all__ = [
     "LogkitError",
@@ -52,17 +31,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """Load a name where it is first used: `import logkit` stays quick, and a plain reader never pays for plots."""
+def __getattr__(name: str) -> ModuleType:
+    """Load `logkit.demo` where it is first used; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
+    if name != "demo":
+        raise AttributeError(f"module 'logkit' has no attribute {name!r}; it has {', '.join(__all__)}")
     import importlib
 
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module 'logkit' has no attribute {name!r}; it has {', '.join(__all__)}")
-    module = importlib.import_module(home)
-    value = module if name == "demo" else getattr(module, name)
-    globals()[name] = value
-    return value
+    return importlib.import_module("logkit.demo")
 
 
 def __dir__() -> list[str]:

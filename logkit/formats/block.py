@@ -88,6 +88,18 @@ class Block:
         return bytes(self.data[start:stop]).decode("utf-8", "replace")
 
 
+class _Bare:
+    """An Arrow array as nothing but its C interface: Polars takes it without first loading `pyarrow.compute`."""
+
+    __slots__ = ("_array",)
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __arrow_c_array__(self, requested_schema: object = None) -> Any:
+        return self._array.__arrow_c_array__(requested_schema)
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """One field of every record: `start` and `stop` are positions in the block, one pair per record.
@@ -141,7 +153,7 @@ class Text:
                 views[short, 1 + word] = self.block.words(at + 4 * word, "<u4") & keep
         nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
         buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
-        series = pl.Series(name, pa.Array.from_buffers(pa.string_view(), size, buffers))
+        series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), size, buffers))).alias(name)
         assert series.dtype == pl.String
         return series.str.replace_all(DELETE, "\ufffd", literal=True) if self.block.deleted else series
 
