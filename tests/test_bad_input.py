@@ -10,17 +10,16 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import logkit
 from logkit.__main__ import main
+from tests.outside import GOOD, assert_nothing_lost, messages, read, until, watch
 
 DEADLINE = 20.0
-GOOD = "2026-03-01 12:00:00,001 INFO  [orders] [exec-1] c.e.Orders - accepted\n"
 HOSTILE = (
     "x'; DROP TABLE events; -- <script>alert(1)</script><img src=x onerror=alert(1)> %s {0} {__class__} $a$ \x1b[2J"
 )
@@ -30,40 +29,6 @@ HOSTILE = (
 def _no_thread_left_behind() -> Iterator[None]:
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("logkit-")] == []
-
-
-def read(path: object, **settings: Any) -> logkit.Snapshot:
-    return logkit.read(path, progress=False, **settings)  # type: ignore[arg-type]
-
-
-def watch(path: object, **settings: Any) -> logkit.Monitor:
-    quick = {"poll_seconds": 0.05, "idle_flush_seconds": 0.1, "retry_seconds": 0.01, "workers": 2} | settings
-    return logkit.watch(path, **quick)  # type: ignore[arg-type]
-
-
-def until(monitor: logkit.Monitor, holds: Callable[[logkit.Snapshot], bool]) -> logkit.Snapshot:
-    """The first snapshot for which `holds`, within the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        snap = monitor.snapshot()
-        if holds(snap):
-            return snap
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {snap!r}"
-        monitor.wait_idle(0.2)
-
-
-def assert_nothing_lost(snap: logkit.Snapshot) -> None:
-    """The ledger balances, and each file's events cover each of its bytes exactly once."""
-    assert snap.audit()["balanced"].all(), snap.audit().to_dict("records")
-    for source, size in snap.files.set_index("source")["size_bytes"].items():
-        rows = snap.events[snap.events["source"] == source].sort_values("offset")
-        ends = (rows["offset"] + rows["length_bytes"]).tolist()
-        assert rows["offset"].tolist() == ([0, *ends[:-1]] if size else [])
-        assert (ends[-1] if ends else 0) == size
-
-
-def messages(snap: logkit.Snapshot) -> list[str]:
-    return snap.events["message"].tolist()
 
 
 # -- paths

@@ -11,15 +11,15 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import logkit
 from logkit.stats import Stats
+from tests.outside import until, watch
 
 DEADLINE = 20.0
 
@@ -44,22 +44,6 @@ def alive() -> list[str]:
 def _no_thread_left_behind() -> Iterator[None]:
     yield
     assert alive() == []
-
-
-def watch(path: object, **settings: Any) -> logkit.Monitor:
-    quick = {"poll_seconds": 0.05, "idle_flush_seconds": 0.1, "retry_seconds": 0.01, "workers": 2} | settings
-    return logkit.watch(path, **quick)  # type: ignore[arg-type]
-
-
-def until(monitor: logkit.Monitor, holds: Callable[[logkit.Snapshot], bool]) -> logkit.Snapshot:
-    """The first snapshot for which `holds`, within the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        snap = monitor.snapshot()
-        if holds(snap):
-            return snap
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {snap!r}"
-        monitor.wait_idle(0.2)
 
 
 def script(text: str, *arguments: object) -> subprocess.CompletedProcess[str]:

@@ -2,64 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import itertools
 import os
 import threading
-import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 import logkit
 from logkit.engine import worker as worker_module
 from logkit.engine.state import State
+from tests import outside
+from tests.outside import GOOD, messages, read, watch
 from tests.test_promises import alive, line, lines, numbers, script
 
-DEADLINE = 6.0
-GOOD = "2026-03-01 12:00:00,001 INFO  [orders] [exec-1] c.e.Orders - accepted\n"
+until = functools.partial(outside.until, seconds=6.0)
 
 
 @pytest.fixture(autouse=True)
 def _no_thread_left_behind() -> Iterator[None]:
     yield
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("logkit-")] == []
-
-
-def read(path: object, **settings: Any) -> logkit.Snapshot:
-    return logkit.read(path, progress=False, **settings)  # type: ignore[arg-type]
-
-
-def watch(path: object, **settings: Any) -> logkit.Monitor:
-    quick = {"poll_seconds": 0.05, "idle_flush_seconds": 0.1, "retry_seconds": 0.01, "workers": 2} | settings
-    return logkit.watch(path, **quick)  # type: ignore[arg-type]
-
-
-def until(monitor: logkit.Monitor, holds: Callable[[logkit.Snapshot], bool]) -> logkit.Snapshot:
-    """The first snapshot for which `holds`, within the deadline."""
-    deadline = time.monotonic() + DEADLINE
-    while True:
-        snap = monitor.snapshot()
-        if holds(snap):
-            return snap
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {snap!r}"
-        monitor.wait_idle(0.2)
-
-
-def assert_nothing_lost(snap: logkit.Snapshot) -> None:
-    """The ledger balances, and each file's events cover each of its bytes exactly once."""
-    assert snap.audit()["balanced"].all(), snap.audit().to_dict("records")
-    for source, size in snap.files.set_index("source")["size_bytes"].items():
-        rows = snap.events[snap.events["source"] == source].sort_values("offset")
-        ends = (rows["offset"] + rows["length_bytes"]).tolist()
-        assert rows["offset"].tolist() == ([0, *ends[:-1]] if size else [])
-        assert (ends[-1] if ends else 0) == size
-
-
-def messages(snap: logkit.Snapshot) -> list[str]:
-    return snap.events["message"].tolist()
 
 
 class Panic(BaseException):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -126,11 +126,6 @@ def levels_from_otel(numbers: pl.Series) -> pl.Series:
     values, known = _integers(numbers)
     known &= (values >= 1) & (values <= 24)
     return as_levels(np.where(known, (values - 1) // 4, NONE).astype(np.uint8), numbers.name)
-
-
-def is_level_kind(kind: str) -> bool:
-    """Whether `read_levels` knows this kind of level words."""
-    return kind in get_args(LevelWords)
 
 
 def _rank(level: str) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from logkit.formats import Parsed, Plain
 from logkit.formats.block import Mask
-from logkit.schema import COMMON, LEVEL, STATS_FIELDS
+from logkit.schema import COMMON
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.reader import Reader, open_source
 from logkit.sources.span import ReadOptions, Span
@@ -132,11 +132,3 @@ def _null_but(chunk: Chunk, rows: np.typing.NDArray[np.int64]) -> pl.Series:
     if not len(rows):
         return text
     return text.scatter(rows, chunk.records.take(rows).whole().series())
-
-
-def empty_events() -> pl.DataFrame:
-    """A frame of no events, with the columns statistics need."""
-    import polars as pl
-
-    dtypes = {"duration_ms": pl.Float64(), "level": LEVEL}
-    return pl.DataFrame(schema={name: dtypes.get(name) or COMMON[name] for name in STATS_FIELDS})

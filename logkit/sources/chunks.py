@@ -125,7 +125,7 @@ def _valid(data: bytearray, size: int, first: bool) -> tuple[Block, Positions]:
     raw = bytes(memoryview(data)[:size])
     try:
         raw.decode()
-        return Block(bytearray(raw + bytes(PAD)), size), _NOWHERE
+        return Block(data, size), _NOWHERE
     except UnicodeDecodeError:
         # One surrogate for each invalid byte, and one "?" for each surrogate: every byte stays in its place.
         patched = bytearray(raw.decode("utf-8", "surrogateescape").encode("utf-8", "replace") + bytes(PAD))

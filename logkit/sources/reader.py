@@ -25,7 +25,7 @@ class TornArchive(LogkitError):
 
 
 class Reader(Protocol):
-    """Reads on from where it stands; fewer bytes than asked for, or none, mean the end."""
+    """Reads on from where it stands, as much as is at hand; no byte at all means the end."""
 
     def readinto(self, view: memoryview) -> int: ...
 
@@ -38,14 +38,9 @@ class PlainReader:
         self._offset = offset
 
     def readinto(self, view: memoryview) -> int:
-        total = 0
-        while total < len(view):
-            got = os.preadv(self._descriptor, [view[total:]], self._offset)
-            if not got:
-                break
-            total += got
-            self._offset += got
-        return total
+        got = os.preadv(self._descriptor, [view], self._offset)
+        self._offset += got
+        return got
 
 
 class GzipReader:
@@ -59,29 +54,16 @@ class GzipReader:
         self._inflate = zlib.decompressobj(wbits=31)
         self._fed = False
         self._ready = b""
-        self._tear: TornArchive | None = None
         self._skip(offset)
 
     def readinto(self, view: memoryview) -> int:
-        total = 0
-        if self._tear:
-            raise self._tear
-        while total < len(view):
-            if not self._ready:
-                try:
-                    self._ready = self._more()
-                except TornArchive as tear:
-                    if not total:
-                        raise
-                    self._tear = tear  # first what was inflated before it
-                if not self._ready:
-                    break
-            part = self._ready[: len(view) - total]
-            view[total : total + len(part)] = part
-            self._ready = self._ready[len(part) :]
-            total += len(part)
-        self._out += total
-        return total
+        if not self._ready:
+            self._ready = self._more()
+        part = self._ready[: len(view)]
+        view[: len(part)] = part
+        self._ready = self._ready[len(part) :]
+        self._out += len(part)
+        return len(part)
 
     def _more(self) -> bytes:
         """The next decompressed bytes; empty at the end. Raises `TornArchive` where there is no proper end."""
