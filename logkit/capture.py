@@ -36,7 +36,8 @@ class SourceStatus:
     `state`: empty, waiting, reading, idle, gone, retrying, skipped or failed; `error` and `skipped_reason` say why.
     `seen_bytes` counts what readers took from the file, `committed_bytes` what went into events,
     `skipped_bytes` what was passed over (`skipped_reason`), `pending_bytes` what was read or is on disk and not
-    yet in a finished event. They are counted apart from each other, so that `audit()` can really fail.
+    yet in a finished event, `deleted_bytes` what was on disk and gone before anybody read
+    it. They are counted apart from each other, so that `audit()` can really fail.
     """
 
     source: int
@@ -58,6 +59,7 @@ class SourceStatus:
     error: str | None
     skipped_reason: str | None
     modified: float | None
+    deleted_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -223,10 +224,10 @@ def test_a_file_that_cannot_be_opened_is_retried_while_watching_and_reported_by_
     denied.set()
     identify = worker.identify
 
-    def guarded(path: str, **how: bool) -> object:
+    def guarded(descriptor: int, path: str, **how: Any) -> object:
         if denied.is_set():
             raise PermissionError(13, "Permission denied", path)
-        return identify(path, **how)
+        return identify(descriptor, path, **how)
 
     monkeypatch.setattr(worker, "identify", guarded)
     (tmp_path / "a.log").write_text("R one\n")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 import logkit
-from logkit.engine import worker as worker_module
+from logkit.engine.descriptors import Descriptors
 from logkit.engine.state import State
 from tests import outside
 from tests.outside import GOOD, messages, read, watch
@@ -114,16 +114,16 @@ def test_a_file_name_that_is_no_utf8_is_read(tmp_path):
 def test_a_worker_reads_the_file_that_was_found_not_what_has_its_name_now(tmp_path, monkeypatch):
     here = tmp_path / "app.log"
     here.write_text("".join(line(n) for n in range(10, 20)))
-    real, done = worker_module.open_source, []
+    real, done = Descriptors.borrow, []
 
-    def swap(path, *rest):
+    def swap(files, path, file):
         if not done:
             done.append(1)
             here.rename(tmp_path / "app.log.1")
             here.write_text("".join(line(n) for n in range(20, 30)))
-        return real(path, *rest)
+        return real(files, path, file)
 
-    monkeypatch.setattr(worker_module, "open_source", swap)
+    monkeypatch.setattr(Descriptors, "borrow", swap)
     with watch(tmp_path) as monitor:
         snap = until(monitor, lambda snap: len(snap) == 20)
     assert numbers(snap) == list(range(10, 30))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
 from logkit.formats.base import Parsed, TimeRules
-from logkit.formats.block import Lines, Mask, Records
+from logkit.formats.block import DELETE, Lines, Mask, Records
 from logkit.schema import LEVEL, TIMESTAMP
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.span import ReadOptions, Span
@@ -66,6 +67,8 @@ def chunks_of(
     final: bool = True,
     aligned: bool = False,
     continues: int | None = None,
+    encoding: str = "utf-8",
+    line_end: bytes = b"\n",
 ) -> list[Chunk]:
     """The chunks of one span over `data`."""
     span = Span(
@@ -80,6 +83,8 @@ def chunks_of(
         aligned=aligned or start == 0,
         final=final,
         continues=continues,
+        encoding=encoding,
+        line_end=line_end,
     )
     reader = Bytes(data)
     reader.seek(read_from(span))
@@ -108,3 +113,26 @@ def events_of(chunks: list[Chunk], *, held: bool = True) -> list[Event]:
             )
         )
     return events
+
+
+def reference(data: bytes, multiline: bool = True, encoding: str = "utf-8") -> list[tuple[int, str]]:
+    """Offsets and texts of all records as a slow reader finds them, line by line and byte by byte."""
+    records: list[tuple[int, bytes]] = []
+    at = 0
+    for raw in re.findall(rb"[^\n]*\n|[^\n]+", data):
+        text = raw.removeprefix(b"\xef\xbb\xbf") if at == 0 else raw
+        line = _shown(text, encoding)
+        start = line.startswith("R") if multiline else bool(line.strip(" \t\r\n\f\v"))
+        if start or not records:
+            records.append((at, text))
+        else:
+            records[-1] = records[-1][0], records[-1][1] + raw
+        at += len(raw)
+    return [(offset, re.sub(r"(\r?\n)+\Z", "", _shown(raw, encoding))) for offset, raw in records]
+
+
+def _shown(raw: bytes, encoding: str) -> str:
+    """What lines are shown as: no escape sequences, no NUL that begins a line or follows another, nothing invalid."""
+    text = re.sub("(?<![^\n\0])\0", "", raw.decode(encoding, "surrogateescape"))
+    text = re.sub("\x1b(\\[[ -?]{0,32}[@-~]|[ -/][0-~])", "", text)
+    return re.sub(f"[\0{DELETE}\udc80-\udcff]", "\ufffd", text)

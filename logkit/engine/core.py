@@ -10,12 +10,13 @@ from collections import deque
 from dataclasses import dataclass
 
 from logkit.capture import ThreadStatus
+from logkit.engine.descriptors import Descriptors
 from logkit.engine.notify import Notifier
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import EngineThread
 from logkit.engine.watcher import Watcher
-from logkit.engine.worker import Limits, Outcome, Work, Worker
+from logkit.engine.worker import Outcome, Shared, Work, Worker
 from logkit.sources import ReadOptions, Roots, ServiceRule
 
 
@@ -44,15 +45,31 @@ class Engine:
         self.queue: queue.Queue[Work | None] = queue.Queue(maxsize=max(settings.queue_size, settings.workers))
         self.stopping = threading.Event()
         self.failed: str | None = None
-        self._outcomes: deque[Outcome] = deque()  # append and popleft are atomic: workers to watcher
-        self._options = ReadOptions(
-            block_bytes=settings.block_bytes,
-            max_record_bytes=settings.max_record_bytes,
-            keep=settings.keep_events > 0 and settings.keep_bytes > 0,
-            service=service,
+        self.files = Descriptors(settings.max_open_files)
+        outcomes: deque[Outcome] = deque()
+        self._watcher = Watcher(
+            roots,
+            settings,
+            self.state,
+            self.queue,
+            outcomes,
+            self.stopping,
+            self.files,
         )
-        self._limits = Limits(settings.max_concurrent_reads, settings.max_open_files)
-        self._watcher = Watcher(roots, settings, self.state, self.queue, self._outcomes, self.stopping)
+        keep = settings.keep_events > 0 and settings.keep_bytes > 0
+        self._shared = Shared(
+            outcomes=outcomes,
+            wake=self._watcher.nudge,
+            stopping=self.stopping,
+            options=ReadOptions(
+                block_bytes=settings.block_bytes,
+                max_record_bytes=settings.max_record_bytes,
+                keep=keep,
+                service=service,
+            ),
+            files=self.files,
+            reads=threading.Semaphore(settings.max_concurrent_reads),
+        )
         self._names = itertools.count(1)
         # guards: _threads, _dead. Never held together with the state's lock.
         self._threads_lock = threading.Lock()
@@ -74,16 +91,7 @@ class Engine:
     def _launch(self, kind: str) -> None:
         if kind == "logkit-worker":
             kind = f"{kind}-{next(self._names)}"
-            worker = Worker(
-                self.queue,
-                self.state,
-                self._outcomes,
-                self._watcher.nudge,
-                self.stopping,
-                self._options,
-                self._limits,
-            )
-            loop = worker.loop
+            loop = Worker(self.queue, self.state, self._shared).loop
         elif kind == "logkit-watcher":
             loop = self._watcher.loop
         else:
@@ -123,14 +131,17 @@ class Engine:
         self._watcher.nudge()
         with self._threads_lock:
             threads = list(self._threads)
-        watchers = [t for t in threads if not t.name.startswith("logkit-worker")]
+        watchers = [t for t in threads if t.name in ("logkit-watcher", "logkit-notify")]
         workers = [t for t in threads if t.name.startswith("logkit-worker")]
         self._join([t for t in watchers if t.name == "logkit-watcher"], deadline)
         self._dismiss(len(workers))
         self._join(workers, deadline)
         self._join(watchers, deadline)
         self.state.close()
-        return StopResult(tuple(t.name for t in threads if t.is_alive()))
+        alive = tuple(t.name for t in threads if t.is_alive())
+        if not alive:
+            self.files.close()
+        return StopResult(alive)
 
     def _join(self, threads: list[EngineThread], deadline: float) -> None:
         for thread in threads:

@@ -166,12 +166,12 @@ def watch(
     rule = ServiceRule.of(service)
     with _watch_lock:
         with _running_lock:
-            before = _running.pop(roots.paths, None)
+            before = _running.pop(roots.key, None)
         if before is not None:
             before.stop()
         monitor = Monitor(roots, checked, rule)
         with _running_lock:
-            _running[roots.paths] = monitor
+            _running[roots.key] = monitor
     return monitor
 
 
@@ -239,8 +239,8 @@ def _settings(**settings: Any) -> Settings:
 
 def _forget(monitor: Monitor) -> None:
     with _running_lock:
-        if _running.get(monitor.roots) is monitor:
-            del _running[monitor.roots]
+        for key in [key for key, one in _running.items() if one is monitor]:
+            del _running[key]
 
 
 def _forget_parents() -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
 
+_MAY_BE_ZERO = {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds", "follow_seconds", "copy_seconds"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -17,8 +19,11 @@ class Settings:
     before it is read in several spans at once. poll_seconds: pause between two full scans. idle_flush_seconds: how long
     an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
     before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
-    max_open_files: limits shared by all workers. max_thread_deaths: replacements before the engine gives up.
-    finite: everything is read once, as it is now, and last records are finished.
+    max_open_files: limits shared by all workers; files read last are held open as far as the latter allows.
+    max_thread_deaths: replacements before the engine gives up.
+    follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
+    file that begins like one already read is waited for: it may be a copy in the making. finite: everything
+    is read once, as it is now, and last records are finished.
     """
 
     workers: int = 0
@@ -35,6 +40,8 @@ class Settings:
     max_retry_seconds: float = 30.0
     max_concurrent_reads: int = 4
     max_open_files: int = 64
+    follow_seconds: float = 30.0
+    copy_seconds: float = 3.0
     max_thread_deaths: int = 20
     timezone: str = "UTC"
     missing_ok: bool = False
@@ -46,7 +53,7 @@ class Settings:
             object.__setattr__(self, "workers", default_workers())
         for field in fields(self):
             value = getattr(self, field.name)
-            low = 0 if field.name in {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds"} else None
+            low = 0 if field.name in _MAY_BE_ZERO else None
             if isinstance(field.default, bool | str):
                 continue
             kind = int if isinstance(field.default, int) else (int, float)

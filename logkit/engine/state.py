@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from logkit.capture import EventFrame, SourceStatus
-from logkit.engine.progress import Key, Progress, applied, status_of
+from logkit.engine.progress import Key, Progress, committed
+from logkit.engine.status import status_of
 from logkit.sources import Batch
 from logkit.stats import Stats
 
@@ -39,7 +40,7 @@ class View:
 
 
 class State:
-    """What was read so far. Workers apply batches, the watcher moves progress along, anybody takes a view.
+    """What was read so far. Workers commit batches, the watcher moves progress along, anybody takes a view.
 
     Every method may be called from any thread, and none does I/O, parsing or a callback under the lock.
     """
@@ -56,7 +57,7 @@ class State:
         self._status: dict[Key, SourceStatus] = {}
         self._parts: list[Stats] = []
         self._frames: deque[EventFrame] = deque()
-        self._held: dict[Key, tuple[Stats, EventFrame | None]] = {}
+        self._held: dict[Key, Batch] = {}
         self._kept_events = 0
         self._kept_bytes = 0
         self._counted = 0
@@ -88,6 +89,17 @@ class State:
         with self._lock:
             self._put_locked(progress)
 
+    def remove(self, key: Key) -> None:
+        """Forget a source of which nothing was read: it turned out to be another one."""
+        with self._lock:
+            del self._progress[key], self._status[key]
+            self._version += 1
+
+    def all_progress(self) -> tuple[Progress, ...]:
+        """All sources, of one instant."""
+        with self._lock:
+            return tuple(self._progress.values())
+
     def _put_locked(self, progress: Progress) -> None:
         self._progress[progress.key] = progress
         self._status[progress.key] = status_of(progress)
@@ -95,26 +107,32 @@ class State:
 
     # -- batches
 
-    def apply(self, batch: Batch) -> None:
+    def commit(self, batch: Batch) -> None:
         """Take in one batch as a whole: its statistics, its rows and its byte range become visible at once."""
-        key = batch.source, batch.generation
-        frame = None
-        if batch.frame is not None and batch.frame.height:
-            frame = EventFrame(batch.source, batch.generation, batch.frame, batch.held, batch.nbytes)
         with self._lock:
-            self._put_locked(applied(self._progress[key], batch))
-            self._held.pop(key, None)
-            if batch.held:
-                self._held[key] = batch.stats, frame
-                return
-            if batch.events:
-                self._parts.append(batch.stats)
-                self._counted += batch.events
-            if frame is not None:
-                self._frames.append(frame)
-                self._kept_events += frame.frame.height
-                self._kept_bytes += frame.nbytes
-                self._drop_old_locked()
+            self._commit_locked(batch)
+
+    def held(self, key: Key) -> Batch | None:
+        """The record still open at the end of a source, if it has been shown."""
+        with self._lock:
+            return self._held.get(key)
+
+    def _commit_locked(self, batch: Batch) -> None:
+        key = batch.source, batch.generation
+        self._put_locked(committed(self._progress[key], batch))
+        self._held.pop(key, None)
+        if batch.held:
+            self._held[key] = batch
+            return
+        frame = _frame_of(batch)
+        if batch.events:
+            self._parts.append(batch.stats)
+            self._counted += batch.events
+        if frame is not None:
+            self._frames.append(frame)
+            self._kept_events += frame.frame.height
+            self._kept_bytes += frame.nbytes
+            self._drop_old_locked()
 
     def _drop_old_locked(self) -> None:
         while self._frames and (
@@ -166,10 +184,10 @@ class State:
             version, dropped = self._version, self._counted - self._kept_events
             parts, frames = tuple(self._parts), tuple(self._frames)
             statuses = tuple(self._status.values())
-        parts += tuple(stats for stats, _ in held)
-        frames += tuple(frame for _, frame in held if frame is not None)
+        parts += tuple(batch.stats for batch in held)
+        frames += tuple(frame for frame in map(_frame_of, held) if frame is not None)
         if self._keep_events == 0:
-            dropped += sum(stats.events for stats, _ in held)
+            dropped += sum(batch.events for batch in held)
         return View(version, parts, frames, statuses, dropped)
 
     def totals(self) -> Totals:
@@ -177,7 +195,7 @@ class State:
         with self._lock:
             known = tuple(self._progress.values())
             version, events = self._version, self._counted
-        read = sum(p.disk_bytes if p.compressed and not p.leases else p.seen_bytes - _open(p) for p in known)
+        read = sum(p.disk_bytes if p.serial and not p.leases else p.seen_bytes - _open(p) for p in known)
         return Totals(version, events, read, sum(p.disk_bytes for p in known))
 
     # -- settling
@@ -214,8 +232,14 @@ class State:
             return self._answered >= ticket
 
 
+def _frame_of(batch: Batch) -> EventFrame | None:
+    if batch.frame is None or not batch.frame.height:
+        return None
+    return EventFrame(batch.source, batch.generation, batch.frame, batch.held, batch.nbytes)
+
+
 def _open(progress: Progress) -> int:
-    return 0 if progress.compressed else min(progress.unread_bytes, progress.seen_bytes)
+    return 0 if progress.serial else min(progress.unread_bytes, progress.seen_bytes)
 
 
 def _merge_small(frames: tuple[EventFrame, ...]) -> list[EventFrame]:

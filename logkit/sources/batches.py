@@ -13,7 +13,7 @@ from logkit.formats.block import Mask
 from logkit.schema import COMMON
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.reader import Reader, open_source
-from logkit.sources.span import ReadOptions, Span
+from logkit.sources.span import ReadOptions, Span, Tail
 from logkit.stats import Stats
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ class Batch:
 
     `frame` holds the events (columns of `schema`), or is None where rows are not kept. `held`: the record still open
     at the end of a growing source, to be read again; its bytes are not finished. `last_offset` is where the last record
-    begins. `nbytes` is what the frame keeps in memory, the block its strings point into included.
+    begins. `nbytes` is what the frame keeps in memory, the block its strings point into included. `tail` is that of
+    the last bytes, of at most 1 KiB.
     """
 
     source: int
@@ -44,6 +45,7 @@ class Batch:
     last_offset: int
     held: bool
     nbytes: int
+    tail: Tail
 
 
 def read_span(span: Span, options: ReadOptions) -> Iterator[Batch]:
@@ -51,7 +53,8 @@ def read_span(span: Span, options: ReadOptions) -> Iterator[Batch]:
 
     A generator without state outside it: any thread of any process may run it, and run it again.
     """
-    with open_source(span.path, span.compression, read_from(span), span.file) as reader:
+    start = read_from(span)
+    with open_source(span.path, span.compression, start, span.file, encoding=span.encoding, final=span.final) as reader:
         yield from batches_of(span, reader, options)
 
 
@@ -95,6 +98,7 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         last_offset=int(chunk.offset[-2]),
         held=chunk.held,
         nbytes=0 if frame is None else chunk.records.block.size + 64 * size,
+        tail=chunk.tail,
     )
 
 

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
-from logkit.formats.block import DELETE, PAD, Block, Lines, Mask, Positions, Records, split_lines
+from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
 from logkit.sources.reader import Reader, TornArchive
-from logkit.sources.span import ReadOptions, Span
+from logkit.sources.recode import Decoded, Recoded, decode, torn
+from logkit.sources.span import ReadOptions, Span, Tail, digest
 
-_DECIDE = 4096  # whether a line starts a record is told by this much of it
+TAIL_BYTES: Final = 1024
+"""How many bytes before the end of what was read are remembered by their digest."""
 
-
-_NOWHERE = np.zeros(0, np.int64)
-_ROUNDS = 8
-_BOM = b"\xef\xbb\xbf"
+_DECIDE: Final = 4096  # whether a line starts a record is told by this much of it, as it is shown
+_ROUNDS: Final = 8
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Chunk:
     """Records of one block: `offset[i]` to `offset[i + 1]` are the bytes of record i in the source.
 
     `continues[i]` is the offset of the record that record i goes on from, -1 for most. `held` marks the
-    still open last record of a growing source. `invalid_bytes` were no UTF-8.
+    still open last record of a growing source. `invalid_bytes` were no UTF-8. `tail` is that of the bytes in it.
     """
 
     records: Records
@@ -40,6 +42,7 @@ class Chunk:
     continues: Positions
     held: bool = False
     invalid_bytes: int = 0
+    tail: Tail = (0, 0, b"")
 
     @property
     def start(self) -> int:
@@ -54,10 +57,10 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
     """Read a span from `reader`, which stands at `read_from(span)`. Chunks come in order, without gaps between.
 
     The last one may be `held`. Bytes behind the last chunk (an unfinished line of a growing source) are left to
-    a later span. Any bytes are fine; errors are those of `reader`.
+    a later span, and so is a byte order mark alone. Any bytes are fine; errors are those of `reader`.
     """
     cutter = _Cutter(span, options.max_record_bytes)
-    base, carry = read_from(span), memoryview(b"")
+    base, carry, before = read_from(span), memoryview(b""), ord("\n")
     while not cutter.done:
         want = options.block_bytes
         if span.limit is not None:
@@ -69,18 +72,27 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         if got < want:
             data = data[:size] + bytes(PAD)  # rows that point into the block must not keep an empty one alive
         at_end = got < want or (span.limit is not None and base + size >= span.limit)
-        whole = size if at_end else size - _torn_character(data, size)
-        block, invalid = _valid(data, whole, first=base == span.start - 1)
+        whole = size if at_end else size - torn(data, size, span.encoding)
+        decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
         # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
-        chunks, used = cutter.cut(block, base, at_end, span.final or (span.compression is not None and tear is None))
+        final = span.final or (span.compression is not None and tear is None)
+        chunks, used = cutter.cut(decoded, base, at_end, final)
         for chunk in chunks:
-            wrong = np.searchsorted(invalid, [chunk.start - base, chunk.stop - base]) if len(invalid) else (0, 0)
-            yield replace(chunk, invalid_bytes=int(wrong[1] - wrong[0])) if wrong[1] > wrong[0] else chunk
+            yield _finished(chunk, memoryview(data), base, decoded.invalid)
         # What is left is the open record; it is looked at again together with what follows it.
         carry = memoryview(data)[used:size]
         base += used
+        before = data[used - 1] if used else before
         if tear is not None:
             raise tear
+
+
+def _finished(chunk: Chunk, data: memoryview, base: int, invalid: Positions) -> Chunk:
+    """A chunk of a block that begins at `base`, with what is known of its raw bytes."""
+    start, stop = chunk.start - base, chunk.stop - base
+    last = data[max(start, stop - TAIL_BYTES) : stop]
+    wrong = int(np.diff(np.searchsorted(invalid, [start, stop]))[0]) if len(invalid) else 0
+    return replace(chunk, invalid_bytes=wrong, tail=(chunk.stop, len(last), digest(last)))
 
 
 def _fill(reader: Reader, view: memoryview) -> tuple[int, TornArchive | None]:
@@ -102,58 +114,29 @@ def read_from(span: Span) -> int:
     return max(0, span.start - 1)
 
 
-def _torn_character(data: bytearray, size: int) -> int:
-    """How many bytes at the end are the beginning of a character that goes on in the next block."""
-    for back in range(1, min(3, size) + 1):
-        byte = data[size - back]
-        if byte >= 0xC0:
-            length = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
-            return back if back < length else 0
-        if byte < 0x80:
-            return 0
-    return 0
-
-
-def _valid(data: bytearray, size: int, first: bool) -> tuple[Block, Positions]:
-    """A block of valid UTF-8, and where bytes were none. Each of those is replaced, so positions stay the same."""
-    view = np.frombuffer(data, np.int8)
-    if view.min() >= 0:  # ASCII, as most logs are
-        return Block(data, size), _NOWHERE
-    if first and data[0] > 127:
-        data = bytearray(data)
-        data[0] = ord("?")  # it is the end of a character that is not ours to judge
-    raw = bytes(memoryview(data)[:size])
-    try:
-        raw.decode()
-        return Block(data, size), _NOWHERE
-    except UnicodeDecodeError:
-        # One surrogate for each invalid byte, and one "?" for each surrogate: every byte stays in its place.
-        patched = bytearray(raw.decode("utf-8", "surrogateescape").encode("utf-8", "replace") + bytes(PAD))
-    repaired = np.frombuffer(patched, np.uint8)
-    wrong = np.flatnonzero(repaired[:size] != np.frombuffer(raw, np.uint8))
-    repaired[wrong] = ord(DELETE)
-    return Block(patched, size), wrong
-
-
 class _Cutter:
     """Finds the records of a span block by block, and remembers what one block must tell the next."""
 
     def __init__(self, span: Span, max_record_bytes: int) -> None:
         self._span = span
         self._max = max_record_bytes
+        self._most = max_record_bytes + _DECIDE  # raw bytes that are looked through for as many that are shown
         self._synced = span.aligned
         self._peek = span.start > 0  # the first block begins with the byte before the span
         self._line_begins = True  # whether the block begins where a line does
         self._anchor = -1  # where the record began whose next piece the block begins with, else -1
         self._final = span.final
+        self._latin1 = span.encoding == "latin-1"
+        self._recoded: Recoded | None = None
         self.done = False
 
-    def cut(self, block: Block, base: int, at_end: bool, final: bool) -> tuple[list[Chunk], int]:
+    def cut(self, decoded: Decoded, base: int, at_end: bool, final: bool) -> tuple[list[Chunk], int]:
         """The finished records of a block that begins at `base` in the source, and how many bytes are used up.
 
         `at_end`: there is no more for now. `final`: nor will there be.
         """
         self.done, self._final = at_end, final
+        block, self._recoded = decoded.raw, decoded.recoded
         begin = len(_BOM) if base == 0 and block.text(0, len(_BOM)) == _BOM.decode() else 0
         if self._peek and block.size:
             self._line_begins = bool(block.bytes[0] == 10)
@@ -177,18 +160,31 @@ class _Cutter:
             first = int(lines.next[0] <= begin)
             if not first:
                 lines.start[0], lines.stop[0] = begin, max(begin, int(lines.stop[0]))
-        if last > first and block.bytes[block.size - 1] != 10 and not (at_end and self._final):
-            open_line = int(lines.start[-1])
-            if block.size - open_line < _DECIDE:
-                last, decided = last - 1, open_line
+        is_open = last > first and block.bytes[block.size - 1] != 10 and not (at_end and self._final)
+        if is_open and self._undecided(block, lines.start[-1:]):
+            last, decided = last - 1, int(lines.start[-1])
         cut = slice(first, last)
         return Lines(block, lines.start[cut], lines.stop[cut], lines.next[cut]), decided
+
+    def _undecided(self, block: Block, start: Positions) -> bool:
+        """Whether too little is there of an open line to tell whether it starts a record."""
+        if self._recoded is None:
+            return block.size - int(start[0]) < _DECIDE
+        if block.size - int(start[0]) >= self._most:
+            return False
+        return self._recoded.block.size - int(self._recoded.at(start)[0]) < _DECIDE
 
     def _starts(self, lines: Lines) -> Mask:
         if not len(lines):
             return np.zeros(0, np.bool_)
-        shown = np.minimum(lines.stop, lines.start + _DECIDE)
-        starts = self._span.format.starts(Lines(lines.block, lines.start, shown, lines.next))
+        stop = lines.stop
+        if self._recoded is not None:
+            stop = self._recoded.at(np.minimum(stop, lines.start + self._most))
+            lines = self._recoded.lines(lines)
+        stop = np.minimum(stop, lines.start + _DECIDE)
+        for row in np.flatnonzero(stop < lines.stop):
+            stop[row] = _character(lines.block, int(stop[row]))
+        starts = self._span.format.starts(Lines(lines.block, lines.start, stop, lines.next))
         starts[0] &= self._line_begins
         return starts
 
@@ -263,16 +259,24 @@ class _Cutter:
             if index == 0 and self._anchor >= 0:
                 origin[0] = self._anchor
             low, high = base + int(edges[index]), base + int(stops[index])
-            marks = [_whole(block, at - base) for at in range(start, high, self._max) if at > low]
-            marks = [at for at in marks if base + at > low]
+            whole = {self._whole(block, at - base) for at in range(start, high, self._max) if at > low}
+            marks = sorted(at for at in whole if base + at > low)
             if index == len(edges) - 1 and (marks or origin[index] == start):
                 anchor = start
             edges = np.insert(edges, index + 1, marks)
             origin = np.insert(origin, index + 1, [start] * len(marks))
         return edges, origin, anchor
 
+    def _whole(self, block: Block, at: int) -> int:
+        """`at`, or the beginning of the character or escape sequence it stands inside."""
+        if self._recoded is not None:
+            at = self._recoded.whole(at)
+        return at if self._latin1 else _character(block, at)
+
     def _texts(self, block: Block, start: Positions, stop: Positions) -> Records:
         """The records' text without the line ends behind it, and where their first lines end."""
+        if self._recoded is not None:
+            return _texts(self._recoded.block, self._recoded.at(start), self._recoded.at(stop))
         lines = self._lines
         at = int(np.searchsorted(lines.start, start[0]))
         if at + len(start) <= len(lines) and np.array_equal(lines.next[at : at + len(start)], stop):
@@ -281,7 +285,7 @@ class _Cutter:
         return _texts(block, start, stop)
 
 
-def _whole(block: Block, at: int) -> int:
+def _character(block: Block, at: int) -> int:
     """`at`, or the beginning of the character it stands inside."""
     while at > 0 and at < block.size and block.bytes[at] & 0xC0 == 0x80:
         at -= 1
@@ -301,7 +305,9 @@ def _texts(block: Block, start: Positions, stop: Positions) -> Records:
         todo = todo[(stop[todo] > start[todo]) & (raw[stop[todo] - 1] == 10)]
     for row in todo:  # the few that end in many blank lines
         text = bytes(block.data[int(start[row]) : int(stop[row])])
-        stop[row] = start[row] + len(text.rstrip(b"\r\n"))
+        kept = len(text.rstrip(b"\r\n"))
+        lone = text.rfind(b"\r\r", kept)  # only one CR belongs to a line's end
+        stop[row] = start[row] + (kept if lone < 0 else lone + 1)
     line_stop = np.minimum(block.next(10, start), stop)
     line_stop -= (line_stop > start) & (line_stop < stop) & (raw[line_stop - 1] == 13)
     return Records(block, start, line_stop, stop)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import glob
+import operator
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from logkit.errors import PathError
 
@@ -16,8 +18,7 @@ PathLike = str | os.PathLike[str]
 _NEVER = frozenset({".git", "__pycache__", "node_modules", ".ipynb_checkpoints"})
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A file at one scan: where, which (device, inode), how large, changed when (seconds since 1970)."""
 
     path: str
@@ -67,8 +68,13 @@ class Roots:
                 raise _missing(str(one), text)
             if glob.has_magic(text) and not os.path.lexists(text) and not missing_ok:
                 _check_glob(str(one), text)
-            resolved.append(text if glob.has_magic(text) else os.path.realpath(text))
+            resolved.append(text)  # a link stays one: it may point elsewhere tomorrow
         return cls(tuple(dict.fromkeys(resolved)))
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What they are by now, links followed: equal for roots that lead to the same files."""
+        return tuple(sorted({os.path.realpath(path) for path in self.paths}))
 
     def folders(self) -> tuple[list[str], bool]:
         """The existing folders in which something can change, for change notification; and whether also below them.
@@ -80,19 +86,23 @@ class Roots:
         chosen = deep or [str(_nearest(path)) for path in self.paths]
         return list(dict.fromkeys(chosen)), bool(deep)
 
-    def scan(self) -> Scan:
-        """Look at everything now. Never raises for what it meets: it is skipped with a reason."""
+    def scan(self, outputs: Collection[str] = ()) -> Scan:
+        """Look at everything now. Never raises for what it meets: it is skipped with a reason.
+
+        `outputs` are files of our own, which are no logs: they are never opened, under whatever name.
+        """
         scan, seen = Scan(), set[tuple[int, int]]()
+        ours = {(found.device, found.inode) for found in map(look, outputs) if isinstance(found, Found)}
         for path in self.paths:
             if glob.has_magic(path) and not os.path.lexists(path):
                 for name in sorted(glob.iglob(path, recursive=True)):
                     if not os.path.isdir(name):
-                        _take(name, scan, seen)
+                        _take(look(name), name, scan, seen, ours)
             elif os.path.isdir(path):
-                for entry_path in _walk(path, scan):
-                    _take(entry_path, scan, seen)
+                for entry in _walk(path, scan):
+                    _take(_seen(entry), entry.path, scan, seen, ours)
             elif os.path.lexists(path):
-                _take(path, scan, seen)
+                _take(look(path), path, scan, seen, ours)
             else:
                 scan.missing.append(path)
         return scan
@@ -101,14 +111,9 @@ class Roots:
 def look(path: str) -> Found | str | None:
     """One file now; a reason where it is not to be read, None where it is gone."""
     try:
-        status = os.stat(path)
-    except FileNotFoundError:
-        return None if not os.path.islink(path) else "a link to nothing"
+        return _judged(path, os.stat(path))
     except OSError as error:
-        return f"cannot be looked at: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return f"not a file but a {_kind(status.st_mode)}"
-    return Found(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime)
+        return _unseen(path, error)
 
 
 def _listed(paths: object) -> list[PathLike]:
@@ -122,19 +127,44 @@ def _listed(paths: object) -> list[PathLike]:
     return listed
 
 
-def _take(path: str, scan: Scan, seen: set[tuple[int, int]]) -> None:
-    found = look(path)
+def _seen(entry: os.DirEntry[str]) -> Found | str | None:
+    """As `look`, of an entry of a listing."""
+    try:
+        return _judged(entry.path, entry.stat())
+    except OSError as error:
+        return _unseen(entry.path, error)
+
+
+def _judged(path: str, status: os.stat_result) -> Found | str:
+    if not stat.S_ISREG(status.st_mode):
+        return f"not a file but a {_kind(status.st_mode)}"
+    return Found(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime)
+
+
+def _unseen(path: str, error: OSError) -> str | None:
+    if isinstance(error, FileNotFoundError):
+        return "a link to nothing" if os.path.islink(path) else None
+    return f"cannot be looked at: {error.strerror}"
+
+
+def _take(
+    found: Found | str | None, path: str, scan: Scan, seen: set[tuple[int, int]], ours: set[tuple[int, int]]
+) -> None:
+    if found is None:
+        return
     if isinstance(found, str):
         scan.skipped.append(Skipped(path, found))
-    elif found is not None:
-        if (found.device, found.inode) in seen:
-            scan.skipped.append(Skipped(path, "another name of a file already taken"))
-            return
-        seen.add((found.device, found.inode))
-        scan.found.append(found)
+        return
+    file = found.device, found.inode
+    if file in seen or file in ours:
+        reason = "another name of a file already taken" if file in seen else "a store of logkit's own"
+        scan.skipped.append(Skipped(path, reason))
+        return
+    seen.add(file)
+    scan.found.append(found)
 
 
-def _walk(root: str, scan: Scan) -> Iterator[str]:
+def _walk(root: str, scan: Scan) -> Iterator[os.DirEntry[str]]:
     """The files below a folder, sorted; links to folders are followed, once each."""
     visited = set[tuple[int, int]]()
     todo = [root]
@@ -146,7 +176,7 @@ def _walk(root: str, scan: Scan) -> Iterator[str]:
                 continue  # a link back to a folder above, or a second way to it
             visited.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: entry.name)
+                entries = sorted(listing, key=_name)
         except OSError as error:
             scan.skipped.append(Skipped(folder, f"folder cannot be listed: {error.strerror}"))
             continue
@@ -156,11 +186,21 @@ def _walk(root: str, scan: Scan) -> Iterator[str]:
                 scan.skipped.append(Skipped(entry.path, "hidden"))
             elif entry.name in _NEVER:
                 scan.skipped.append(Skipped(entry.path, "no place for logs"))
-            elif entry.is_dir():
+            elif _is_folder(entry):
                 below.append(entry.path)
             else:
-                yield entry.path
+                yield entry
         todo.extend(reversed(below))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads back to itself: what is wrong with it is told when it is looked at
+
+
+_name = operator.attrgetter("name")
 
 
 def _kind(mode: int) -> str:

@@ -1,27 +1,17 @@
-"""Bytes of a source in order, from an offset on, inflated where it is compressed."""
+"""Bytes of a source in order, from an offset on: inflated where it is compressed, in UTF-8 where it is UTF-16."""
 
 from __future__ import annotations
 
 import errno
 import os
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
-from logkit.errors import LogkitError
+from logkit.sources.archives import InflatingReader, TornArchive, compression_of
+from logkit.sources.encodings import utf8, utf16_decoder
 
-_GZIP = b"\x1f\x8b"
-_STEP = 256 << 10
-
-
-class TornArchive(LogkitError):
-    """A compressed file that ends in the middle, or is damaged from `offset` (decompressed bytes) on."""
-
-    def __init__(self, message: str, *, path: str, offset: int) -> None:
-        super().__init__(message)
-        self.path = path
-        self.offset = offset
+_STEP_BYTES: Final = 256 << 10
 
 
 class Reader(Protocol):
@@ -43,73 +33,89 @@ class PlainReader:
         return got
 
 
-class GzipReader:
-    """A gzip file of one or several members; `offset` counts decompressed bytes, and is reached by inflating."""
+class Utf16Reader:
+    """UTF-8 from a reader of UTF-16. Offsets count the UTF-8 bytes, so resuming decodes from the beginning.
 
-    def __init__(self, descriptor: int, path: str, offset: int) -> None:
-        self._descriptor = descriptor
-        self._path = path
-        self._at = 0
-        self._out = 0
-        self._inflate = zlib.decompressobj(wbits=31)
-        self._fed = False
-        self._ready = b""
-        self._skip(offset)
+    The byte order mark becomes that of UTF-8. A unit that stands for nothing (half of a surrogate pair) becomes the
+    byte FF, which is no UTF-8: it is counted and shown as such bytes are. Half a unit, or half a pair, at the end
+    waits for the rest; `final` says that none will come.
+    """
+
+    def __init__(self, reader: Reader, encoding: str, final: bool) -> None:
+        self._reader = reader
+        self._decoder = utf16_decoder(encoding)
+        self._final = final
+        self._ready = memoryview(b"")
 
     def readinto(self, view: memoryview) -> int:
         if not self._ready:
-            self._ready = self._more()
+            self._ready = memoryview(self._more())
         part = self._ready[: len(view)]
         view[: len(part)] = part
         self._ready = self._ready[len(part) :]
-        self._out += len(part)
         return len(part)
 
     def _more(self) -> bytes:
-        """The next decompressed bytes; empty at the end. Raises `TornArchive` where there is no proper end."""
-        while True:
-            if self._inflate.eof:
-                rest = self._inflate.unused_data
-                self._inflate, self._fed = zlib.decompressobj(wbits=31), False
-            else:
-                rest = self._inflate.unconsumed_tail
-            if not rest:
-                rest = os.pread(self._descriptor, _STEP, self._at)
-                self._at += len(rest)
-            if not self._fed:
-                rest = rest.lstrip(b"\0")  # members may be padded with zeros
-                if not rest:
-                    return b""
-            if not rest:
-                raise self._torn("its end")
-            self._fed = True
-            try:
-                out = self._inflate.decompress(rest, _STEP)
-            except zlib.error as error:
-                raise self._torn(str(error)) from error
-            if out:
+        raw = memoryview(bytearray(_STEP_BYTES))
+        while got := self._reader.readinto(raw):
+            if out := utf8(self._decoder.decode(bytes(raw[:got]))):
                 return out
-
-    def _torn(self, found: str) -> TornArchive:
-        return TornArchive(
-            f"expected a whole gzip file, found {found} after {self._out} decompressed bytes; "
-            f"what stands before is read; try `gzip -t` on {self._path!r}",
-            path=self._path,
-            offset=self._out,
-        )
-
-    def _skip(self, count: int) -> None:
-        scratch = memoryview(bytearray(min(count, _STEP)))
-        while count:
-            got = self.readinto(scratch[: min(count, _STEP)])
-            if not got:
-                return
-            count -= got
+        waiting = len(self._decoder.getstate()[0])
+        if not (waiting and self._final):
+            return b""
+        self._decoder.reset()
+        return b"\xff" * -(-waiting // 2)
 
 
-def compression_of(head: bytes) -> str | None:
-    """By content, not by name: "gzip", or None for a plain file."""
-    return "gzip" if head.startswith(_GZIP) else None
+def reader_for(
+    descriptor: int, path: str, compression: str | None, encoding: str, offset: int, *, final: bool = False
+) -> Reader:
+    """A reader of an open file that stands at `offset` (of decompressed, and for UTF-16 transcoded bytes).
+
+    The descriptor is read by position only and stays the caller's; `path` is for messages. `final`: the file will not
+    grow. Where it is shorter than `offset` the reader is at its end. Raises OSError or `TornArchive`.
+    """
+    plain = compression is None and not encoding.startswith("utf-16")
+    reader: Reader = PlainReader(descriptor, offset if plain else 0)
+    if compression is not None:
+        reader = InflatingReader(descriptor, path, compression)
+    if encoding.startswith("utf-16"):
+        reader = Utf16Reader(reader, encoding, final)
+    if not plain:
+        _skip(reader, offset)
+    return reader
+
+
+@contextmanager
+def open_source(
+    path: str,
+    compression: str | None,
+    offset: int = 0,
+    file: tuple[int, int] | None = None,
+    *,
+    encoding: str = "utf-8",
+    final: bool = False,
+) -> Iterator[Reader]:
+    """As `reader_for`, of a file that is opened for the time being. Raises OSError or `TornArchive`.
+
+    `file` is the device and inode that must stand at the path: between the scan and now it may have been rotated.
+    """
+    with opened(path) as descriptor:
+        status = os.fstat(descriptor)
+        if file is not None and (status.st_dev, status.st_ino) != file:
+            raise replaced(path)
+        yield reader_for(descriptor, path, compression, encoding, offset, final=final)
+
+
+@contextmanager
+def opened(path: str) -> Iterator[int]:
+    """A descriptor for reading, closed afterwards."""
+    # O_NONBLOCK: a FIFO put in the place of a file since the scan must not block the worker.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def replaced(path: str) -> OSError:
@@ -117,37 +123,33 @@ def replaced(path: str) -> OSError:
     return FileNotFoundError(errno.ENOENT, "another file stands here now", path)
 
 
-@contextmanager
-def open_source(
-    path: str, compression: str | None, offset: int, file: tuple[int, int] | None = None
-) -> Iterator[Reader]:
-    """A reader that stands at `offset` (decompressed bytes). Raises OSError or `TornArchive`.
-
-    `file` is the device and inode that must stand at the path: between the scan and now it may have been rotated.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+def read_up_to(reader: Reader, size: int) -> bytes:
+    """The next `size` bytes, or as many as there are before the end or a tear."""
+    data = bytearray()
+    step = memoryview(bytearray(min(size, _STEP_BYTES)))
     try:
-        status = os.fstat(descriptor)
-        if file is not None and (status.st_dev, status.st_ino) != file:
-            raise replaced(path)
-        yield GzipReader(descriptor, path, offset) if compression else PlainReader(descriptor, offset)
-    finally:
-        os.close(descriptor)
-
-
-def read_head(descriptor: int, compression: str | None, size: int) -> tuple[bytes, float | None]:
-    """The first `size` decompressed bytes, and the time a gzip header gives (seconds since 1970), if any."""
-    if compression is None:
-        return os.pread(descriptor, size, 0), None
-    view = bytearray(size)
-    written = int.from_bytes(os.pread(descriptor, 8, 0)[4:8], "little") or None
-    reader, total = GzipReader(descriptor, "", 0), 0
-    try:
-        while total < size:
-            got = reader.readinto(memoryview(view)[total : min(total + 4096, size)])
-            if not got:
-                break
-            total += got
+        while len(data) < size and (got := reader.readinto(step[: size - len(data)])):
+            data += step[:got]
     except TornArchive:
-        pass  # what stands before the tear is enough to know the format; reading it will report the tear
-    return bytes(view[:total]), written
+        pass  # reading the source will report it
+    return bytes(data)
+
+
+def _skip(reader: Reader, count: int) -> None:
+    step = memoryview(bytearray(min(count, _STEP_BYTES)))
+    while count and (got := reader.readinto(step[:count])):
+        count -= got
+
+
+__all__ = [
+    "PlainReader",
+    "Reader",
+    "TornArchive",
+    "Utf16Reader",
+    "compression_of",
+    "open_source",
+    "opened",
+    "read_up_to",
+    "reader_for",
+    "replaced",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from logkit.formats.base import Format, TimeRules
@@ -9,6 +10,14 @@ from logkit.sources.service import ServiceRule
 
 Ranges = tuple[tuple[int, int], ...]
 """Disjoint half-open ranges `[start, stop)`, ascending, none touching the next."""
+
+Tail = tuple[int, int, bytes]
+"""`(stop, length, digest)`: the blake2b of 16 bytes over the `length` bytes of a source before offset `stop`."""
+
+
+def digest(last: bytes | memoryview) -> bytes:
+    """What a `Tail` keeps of the bytes."""
+    return hashlib.blake2b(last, digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +46,9 @@ class Span:
     `aligned`: a record (or the rest of a cut one) begins exactly at `start`; otherwise the first record that
     begins at or behind `start` is looked for. `final`: the source will not grow, or has been idle: what is open at
     `limit` is a finished record. `continues` is the offset of the record before an aligned start that follows a cut.
-    `file` is the device and inode that must stand at `path`.
+    `file` is the device and inode that must stand at `path`; `head` is how its content begins (inflated, but in
+    its own encoding) and `tail` what stands before `start`, so that a reader can tell whether it is still the same.
+    Offsets of a UTF-16 source, which is one serial span like a compressed one, count the bytes of its text in UTF-8.
     """
 
     source: int
@@ -54,6 +65,10 @@ class Span:
     continues: int | None = None
     file: tuple[int, int] | None = None
     attempt: int = 0
+    head: bytes = b""
+    tail: Tail | None = None
+    encoding: str = "utf-8"
+    line_end: bytes = b"\n"
 
     @property
     def length(self) -> int | None:

@@ -1,0 +1,144 @@
+"""Which of the files that are there now are the ones known already, and where those went that are missing.
+
+The watcher's own book of names and inodes: no lock, one thread. A file is its device and inode, wherever it is called;
+whether an inode still is the same file is told by its content, which a worker looks at.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from logkit.engine.progress import Key, Progress
+from logkit.sources import Found
+from logkit.sources.discovery import look
+from logkit.sources.service import service_of_path
+
+File = tuple[int, int]
+
+_MAX_DEPARTED = 10_000
+_MAX_CANDIDATES = 32
+_ROTATION = re.compile(
+    r"(?:[._-]\d{1,5}|[._-]?\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d{2}(?:[-_.:]?\d{2}){0,2})?|\.(?:gz|bz2|xz|zst|old|bak))+$"
+)
+
+
+class Census:
+    """Files by device and inode, sources by path and by what their names have in common."""
+
+    def __init__(self) -> None:
+        self.known: dict[File, Key] = {}
+        self.by_path: dict[str, Key] = {}
+        self.missing: dict[File, float] = {}  # known, but not found by scans: followed since
+        self._last: dict[str, Found] = {}
+        self._departed: OrderedDict[File, Key] = OrderedDict()
+        self._stems: dict[str, list[Key]] = {}
+        self._born: dict[Key, int] = {}
+        self._scans = 0
+
+    def news(self, found: Iterable[Found]) -> tuple[list[Found], list[File]]:
+        """Of the files of a scan those that are new or changed, and the known ones that are not among them."""
+        self._scans += 1
+        last, changed, present = self._last, [], set[File]()
+        current: dict[str, Found] = {}
+        for one in found:
+            present.add((one.device, one.inode))
+            current[one.path] = one
+            if last.get(one.path) != one or (one.device, one.inode) in self.missing:
+                changed.append(one)
+        self._last = current
+        return changed, [file for file in self.known if file not in present]
+
+    def forget_look(self, path: str) -> None:
+        """Have the next scan report this path, changed or not."""
+        self._last.pop(path, None)
+
+    def enter(self, key: Key, found: Found, *, restored: bool = False) -> None:
+        """A source is at this file now."""
+        self.known[found.device, found.inode] = key
+        self.by_path[found.path] = key
+        self._departed.pop((found.device, found.inode), None)
+        self.remember(key, found.path, restored=restored)
+
+    def remember(self, key: Key, path: str, *, restored: bool = False) -> None:
+        """A source that files which appear later may be copies of."""
+        if key not in self._born:
+            self._born[key] = 0 if restored else self._scans
+            self._stems.setdefault(stem_of(path), []).append(key)
+
+    def remove(self, key: Key, found: Found) -> None:
+        """This file is not a source of its own."""
+        keys = self._stems.get(stem_of(found.path), [])
+        if key in keys:
+            keys.remove(key)
+        self._born.pop(key, None)
+
+    def depart(self, file: File) -> Key | None:
+        """A known file is given up; should it come back, it is recognised."""
+        self.missing.pop(file, None)
+        key = self.known.pop(file, None)
+        if key is None:
+            return None
+        self._departed[file] = key
+        if len(self._departed) > _MAX_DEPARTED:
+            self._departed.popitem(last=False)
+        return key
+
+    def replace(self, file: File) -> None:
+        """This inode holds other content now: what was known of it is of the past."""
+        self.known.pop(file, None)
+        self.missing.pop(file, None)
+        self._departed.pop(file, None)
+
+    def returned(self, found: Found) -> Key | None:
+        """The source that was given up with this inode, if any."""
+        return self._departed.get((found.device, found.inode))
+
+    def originals(self, key: Key, path: str) -> list[Key]:
+        """Sources with a related name that were known before this one appeared, the newest first."""
+        born = self._born.get(key, 0)
+        keys = [one for one in self._stems.get(stem_of(path), []) if self._born[one] < born and one != key]
+        return keys[-_MAX_CANDIDATES:][::-1]
+
+
+def stem_of(path: str) -> str:
+    """What the names of a log and its rotated and compressed copies have in common, wherever the date stands."""
+    return service_of_path(path)
+
+
+def rotated_from(path: str) -> str:
+    """A file's name without what rotation puts behind it: `app.log.2.gz` was `app.log`."""
+    name = os.path.basename(path)
+    return _ROTATION.sub("", name) or name
+
+
+def beside(path: str, other: str) -> bool:
+    """Whether one of two files lies in the other's folder or below it, where rotation may put it."""
+    one, two = os.path.dirname(path) + os.sep, os.path.dirname(other) + os.sep
+    return one.startswith(two) or two.startswith(one)
+
+
+def whereabouts(progress: Progress, known: Iterable[File]) -> tuple[Found | None, list[Found]]:
+    """Where a missing file went inside its folder, by its inode; and files beside it that came after it by the same
+    rotation without ever having been seen: with names that continue its own, written after it was."""
+    folder, name = os.path.split(progress.first_path or progress.path)
+    name, taken, place, siblings = rotated_from(name), set(known), None, []
+    try:
+        with os.scandir(folder or ".") as listing:
+            entries = [(entry.name, entry.inode(), entry.path) for entry in listing]
+    except OSError:
+        return None, []
+    for entry_name, inode, path in entries:
+        related = entry_name != name and rotated_from(entry_name) == name
+        if not related and (progress.file is None or inode != progress.file[1]):
+            continue
+        found = look(path)
+        if not isinstance(found, Found):
+            continue
+        if (found.device, found.inode) == progress.file:
+            place = found
+        elif related and (found.device, found.inode) not in taken and found.modified >= progress.modified:
+            siblings.append(found)
+    return place, siblings

@@ -1,0 +1,122 @@
+"""Pure: what to read next of a source, and whether it has to be looked at first. No thread, no file, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from logkit.engine.progress import Candidate, Probe, Progress
+from logkit.engine.settings import Settings
+from logkit.formats import Format
+from logkit.formats.base import TimeRules
+from logkit.sources import Identity, Span, complement
+from logkit.sources.span import tile
+
+_ENOUGH_HEAD = 4096  # a head as long as this is believed when it looks like no known format
+
+
+def needs_probe(progress: Progress, final: bool) -> bool:
+    """Whether it is not known what it is, or whether it still is that, or that was guessed from very little."""
+    if progress.leases or progress.error or progress.gone or progress.disk_bytes == 0:
+        return False
+    identity = progress.identity
+    if progress.copy_of is not None and not progress.suspect:
+        return False
+    if identity is None or progress.suspect:
+        return True
+    if identity.refused or identity.compression is not None:
+        return False
+    grown = progress.disk_bytes > identity.head_bytes
+    if identity.format is None:
+        return grown or final
+    return grown and identity.format.name == "plain" and identity.head_bytes < _ENOUGH_HEAD
+
+
+def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) -> Probe:
+    """The work that finds it out."""
+    known = progress.known_again
+    return Probe(
+        progress.source,
+        progress.generation,
+        progress.path,
+        progress.file,
+        final,
+        expect=known if progress.suspect and not progress.copy_of else None,
+        candidates=candidates if progress.identity is None or progress.copy_of else (),
+        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.taken else None,
+    )
+
+
+def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
+    """Whether an unfinished end has been quiet for so long that it is taken as finished."""
+    return settings.finite or now - progress.changed_at >= settings.idle_flush_seconds
+
+
+def waits_for_flush(progress: Progress) -> bool:
+    """Whether bytes are left that only an idle flush will finish."""
+    identity = progress.identity
+    if identity is None or identity.refused or progress.gone or progress.error or progress.copy_of:
+        return False
+    return progress.unread_bytes > 0 and identity.compression is None
+
+
+def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, list[Span]]:
+    """The spans to read next, and the progress with their leases; none while earlier ones are being read."""
+    identity = progress.identity
+    format = identity.format if identity else None
+    if identity is None or format is None or progress.leases or progress.error or progress.gone or progress.copy_of:
+        return progress, []
+    final = flush_due(progress, now, settings)
+    gaps = complement(progress.taken, 0, progress.disk_bytes)
+    inner = not progress.serial and any(high < progress.disk_bytes for _, high in gaps)
+    if progress.read_at is not None and not inner:
+        size, was_final = progress.read_at
+        if size == progress.disk_bytes and (was_final or not final):
+            return progress, []
+    if progress.serial:
+        # The end of an archive is its end; text in another encoding may still grow.
+        final = settings.finite if identity.compression is not None else final
+        progress = replace(progress, read_at=(progress.disk_bytes, final or identity.compression is not None))
+        spans = [_span(progress, identity, format, progress.finished_to, None, None, True, final, settings)]
+        return replace(progress, leases=1), spans
+    progress = replace(progress, read_at=(progress.disk_bytes, final))
+    spans = []
+    for low, high in gaps:
+        # What follows a gap between finished ranges begins a record: the gap is a little file of its own.
+        closed = high < progress.disk_bytes
+        for start, stop in tile(low, high, settings.span_bytes) if format.splittable else [(low, high)]:
+            aligned = start == low
+            spans.append(_span(progress, identity, format, start, stop, high, aligned, closed or final, settings))
+    return replace(progress, leases=len(spans)), spans
+
+
+def _span(
+    progress: Progress,
+    identity: Identity,
+    format: Format,
+    start: int,
+    stop: int | None,
+    limit: int | None,
+    aligned: bool,
+    final: bool,
+    settings: Settings,
+) -> Span:
+    follows = aligned and start > 0 and start == progress.finished_to
+    return Span(
+        source=progress.source,
+        generation=progress.generation,
+        path=progress.path,
+        format=format,
+        start=start,
+        stop=stop,
+        limit=limit,
+        times=TimeRules(settings.timezone, identity.reference_us),
+        compression=identity.compression,
+        encoding=identity.encoding,
+        line_end=identity.line_end,
+        aligned=aligned,
+        final=final,
+        continues=progress.last_offset if follows else None,
+        file=progress.file,
+        head=identity.head,
+        tail=progress.tail_at(start) if start else None,
+    )
