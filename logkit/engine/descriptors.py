@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from logkit.sources.reader import replaced
+from logkit.sources.reader import open_to_read, replaced
 
 File = tuple[int, int]
 """Device and inode."""
@@ -30,9 +30,10 @@ class Descriptors:
     """
 
     def __init__(self, max_open: int) -> None:
-        # guards: _files and what is in it. Opening and closing happen outside of it.
+        # guards: _files and what is in it, _count. Opening and closing happen outside of it.
         self._lock = threading.Lock()
         self._files: OrderedDict[File, _Open] = OrderedDict()  # the one used last stands last
+        self._count = 0  # descriptors that are open or about to be, also those no longer in _files
         self._max_open = max_open
         # The article's semaphore: no more than this many files are in use at once.
         self._turn = threading.Semaphore(max_open)
@@ -71,7 +72,7 @@ class Descriptors:
             if one is not None:
                 one.unwanted = True
         if one is not None and idle:
-            os.close(one.descriptor)
+            self._close(one)
 
     def close(self) -> None:
         """Release all."""
@@ -93,14 +94,12 @@ class Descriptors:
             return one
 
     def _open(self, path: str, file: File | None) -> tuple[_Open, File]:
-        self._make_room()
-        descriptor = self._descriptor(path)
-        status = os.fstat(descriptor)
+        one = _Open(self._descriptor(path), users=1)
+        status = os.fstat(one.descriptor)
         found = status.st_dev, status.st_ino
         if file is not None and found != file:
-            os.close(descriptor)
+            self._close(one)
             raise replaced(path)
-        one = _Open(descriptor, users=1)
         with self._lock:
             if found in self._files:
                 one.unwanted = True  # another thread was faster; this one is closed after use
@@ -109,27 +108,39 @@ class Descriptors:
         return one, found
 
     def _descriptor(self, path: str) -> int:
-        # O_NONBLOCK: a FIFO put in the place of a file since the scan must not block the worker.
-        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        """Open the file, at the cost of idle ones where there are too many."""
+        with self._lock:
+            self._count += 1  # before making room: two threads must not count on the same room
         try:
-            return os.open(path, flags)
-        except OSError as error:
-            if error.errno not in (errno.EMFILE, errno.ENFILE):
-                raise
-        self._make_room(all_idle=True)
-        return os.open(path, flags)
+            self._close_idle()
+            try:
+                return open_to_read(path)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE):
+                    raise
+            self._close_idle(all_of_them=True)
+            return open_to_read(path)
+        except OSError:
+            with self._lock:
+                self._count -= 1
+            raise
 
-    def _make_room(self, all_idle: bool = False) -> None:
+    def _close_idle(self, all_of_them: bool = False) -> None:
         with self._lock:
             idle = [file for file, one in self._files.items() if not one.users]
-            surplus = len(idle) if all_idle else len(self._files) - self._max_open + 1
+            surplus = len(idle) if all_of_them else self._count - self._max_open
             closing = [self._files.pop(file) for file in idle[: max(0, surplus)]]
         for one in closing:
-            os.close(one.descriptor)
+            self._close(one)
+
+    def _close(self, one: _Open) -> None:
+        os.close(one.descriptor)
+        with self._lock:
+            self._count -= 1
 
     def _give_back(self, one: _Open) -> None:
         with self._lock:
             one.users -= 1
             closing = one.unwanted and not one.users
         if closing:
-            os.close(one.descriptor)
+            self._close(one)

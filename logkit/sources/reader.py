@@ -110,12 +110,17 @@ def open_source(
 @contextmanager
 def opened(path: str) -> Iterator[int]:
     """A descriptor for reading, closed afterwards."""
-    # O_NONBLOCK: a FIFO put in the place of a file since the scan must not block the worker.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def open_to_read(path: str) -> int:
+    """A descriptor for reading, which is the caller's to close."""
+    # O_NONBLOCK: a FIFO put in the place of a file since the scan must not block the worker.
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def replaced(path: str) -> OSError:
