@@ -22,8 +22,6 @@ RANGE = st.tuples(st.integers(0, 50), st.integers(0, 20)).map(lambda pair: (pair
 
 def progress(size: int, **changes: object) -> Progress:
     identity = Identity(1, 2, b"R", changes.pop("compression", None), changes.pop("format", Tiny()), 0, None, 0)  # type: ignore[arg-type]
-    if "ranges" in changes:
-        changes["taken"] = changes["ranges"]
     return replace(Progress(0, 0, "a.log", size, 0.0, 0.0, identity), **changes)  # type: ignore[arg-type]
 
 
@@ -67,20 +65,20 @@ def test_nothing_is_planned_twice() -> None:
     assert plan(planned, 0.0, SETTINGS) == (planned, [])
     done = finished(planned, 50)
     assert plan(done, 0.0, SETTINGS)[1] == []
-    grown = replace(done, disk_bytes=70, taken=((0, 50),), last_offset=40)
+    grown = replace(done, disk_bytes=70, ranges=((0, 50),), last_offset=40)
     assert [(s.start, s.stop, s.final, s.continues) for s in plan(grown, 0.0, SETTINGS)[1]] == [(50, 70, False, 40)]
 
 
 def test_a_quiet_unfinished_end_is_flushed_once() -> None:
-    held = finished(replace(progress(50), read_at=(50, False), leases=1, taken=((0, 30),)), 50)
+    held = finished(replace(progress(50), read_at=(50, False), leases=1, ranges=((0, 30),)), 50)
     assert plan(held, 0.5, SETTINGS)[1] == []
     flushed, spans = plan(held, 1.5, SETTINGS)
     assert [(s.start, s.stop, s.final) for s in spans] == [(30, 50, True)]
-    assert plan(replace(flushed, leases=0, taken=((0, 50),)), 9.0, SETTINGS)[1] == []
+    assert plan(replace(flushed, leases=0, ranges=((0, 50),)), 9.0, SETTINGS)[1] == []
 
 
 def test_a_gap_between_finished_ranges_is_read_as_a_file_of_its_own() -> None:
-    gap = replace(progress(100), read_at=(100, True), taken=((0, 30), (60, 100)))
+    gap = replace(progress(100), read_at=(100, True), ranges=((0, 30), (60, 100)))
     assert [(s.start, s.stop, s.limit, s.final) for s in plan(gap, 0.0, SETTINGS)[1]] == [(30, 60, 60, True)]
 
 

@@ -34,8 +34,8 @@ class Census:
         self.missing: dict[File, float] = {}  # known, but not found by scans: followed since
         self._last: dict[str, Found] = {}
         self._departed: OrderedDict[File, Key] = OrderedDict()
-        self._stems: dict[str, list[Key]] = {}
-        self._born: dict[Key, int] = {}
+        self._stems: dict[str, dict[Key, int]] = {}  # sources by what their names have in common: since which scan
+        self._stem_of: dict[Key, str] = {}
         self._scans = 0
 
     def news(self, found: Iterable[Found]) -> tuple[list[Found], list[File]]:
@@ -51,40 +51,25 @@ class Census:
         self._last = current
         return changed, [file for file in self.known if file not in present]
 
-    def forget_look(self, path: str) -> None:
-        """Have the next scan report this path, changed or not."""
-        self._last.pop(path, None)
-
-    def enter(self, key: Key, found: Found, *, restored: bool = False) -> None:
-        """A source is at this file now."""
+    def enter(self, key: Key, found: Found) -> None:
+        """A source is at this file now. Files that appear later may be copies of it."""
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
         self._departed.pop((found.device, found.inode), None)
-        self.remember(key, found.path, restored=restored)
+        if key not in self._stem_of:
+            self._stem_of[key] = service_of_path(found.path)
+            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans
 
-    def remember(self, key: Key, path: str, *, restored: bool = False) -> None:
-        """A source that files which appear later may be copies of."""
-        if key not in self._born:
-            self._born[key] = 0 if restored else self._scans
-            self._stems.setdefault(stem_of(path), []).append(key)
+    def remove(self, key: Key) -> None:
+        """This is no source of its own."""
+        del self._stems[self._stem_of.pop(key)][key]
 
-    def remove(self, key: Key, found: Found) -> None:
-        """This file is not a source of its own."""
-        keys = self._stems.get(stem_of(found.path), [])
-        if key in keys:
-            keys.remove(key)
-        self._born.pop(key, None)
-
-    def depart(self, file: File) -> Key | None:
+    def depart(self, file: File) -> None:
         """A known file is given up; should it come back, it is recognised."""
         self.missing.pop(file, None)
-        key = self.known.pop(file, None)
-        if key is None:
-            return None
-        self._departed[file] = key
+        self._departed[file] = self.known.pop(file)
         if len(self._departed) > _MAX_DEPARTED:
             self._departed.popitem(last=False)
-        return key
 
     def replace(self, file: File) -> None:
         """This inode holds other content now: what was known of it is of the past."""
@@ -96,16 +81,11 @@ class Census:
         """The source that was given up with this inode, if any."""
         return self._departed.get((found.device, found.inode))
 
-    def originals(self, key: Key, path: str) -> list[Key]:
+    def originals(self, key: Key) -> list[Key]:
         """Sources with a related name that were known before this one appeared, the newest first."""
-        born = self._born.get(key, 0)
-        keys = [one for one in self._stems.get(stem_of(path), []) if self._born[one] < born and one != key]
+        related = self._stems[self._stem_of[key]]
+        keys = [one for one, since in related.items() if since < related[key]]
         return keys[-_MAX_CANDIDATES:][::-1]
-
-
-def stem_of(path: str) -> str:
-    """What the names of a log and its rotated and compressed copies have in common, wherever the date stands."""
-    return service_of_path(path)
 
 
 def rotated_from(path: str) -> str:

@@ -56,13 +56,12 @@ class Probe:
 class Progress:
     """How far one generation of a source is. Byte counts are of decompressed bytes, except `disk_bytes`.
 
-    `taken` is what readers have finished or what was set aside: nothing of it is planned again. `ranges` is what of
-    that is in committed events, or set aside.
-    `seen_bytes` is how far readers have looked. `leases` counts the spans that are planned and not yet finished.
-    `read_at` is the (size, final) the last plan was made for. `error` stops further planning (until `retrying` clears
-    it); `last_error` is why bytes were set aside, with the rest read. `suspect`: it may be another file by now, and is
-    looked at before it is read on. `nameless`: deleted, but still held open and read.
-    `copy_of`: its content is that of another source, which is read instead. `gone`: it is no longer there.
+    `ranges` are finished, in events or set aside: nothing of them is planned again. `seen_bytes` is how far readers
+    have looked. `leases` counts the spans that are planned and not yet finished. `read_at` is the (size, final) the
+    last plan was made for. `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were
+    set aside, with the rest read. `suspect`: it may be another file by now, and is looked at before it is read on.
+    `nameless`: deleted, but still held open and read. `copy_of`: its content is that of another source, which is read
+    instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -74,15 +73,12 @@ class Progress:
     identity: Identity | None = None
     file: tuple[int, int] | None = None
     first_path: str = ""
-    taken: Ranges = ()
     ranges: Ranges = ()
     tails: tuple[Tail, ...] = ()
     seen_bytes: int = 0
     event_bytes: int = 0
     skipped_bytes: int = 0
     skipped_reason: str | None = None
-    expired_events: int = 0
-    expired_bytes: int = 0
     events: int = 0
     rejects: int = 0
     cuts: int = 0
@@ -113,7 +109,7 @@ class Progress:
     @property
     def finished_to(self) -> int:
         """Everything before this offset is finished."""
-        return self.taken[0][1] if self.taken and self.taken[0][0] == 0 else 0
+        return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
 
     @property
     def tail(self) -> Tail | None:
@@ -128,7 +124,7 @@ class Progress:
     def unread_bytes(self) -> int:
         """Bytes on disk and in no finished event; unknown, hence 0, behind what was read of a serial source."""
         end = self.seen_bytes if self.serial else max(self.disk_bytes, self.seen_bytes)
-        return sum(high - low for low, high in complement(self.taken, 0, end))
+        return sum(high - low for low, high in complement(self.ranges, 0, end))
 
     @property
     def known_again(self) -> Candidate | None:
@@ -183,7 +179,7 @@ def lost(progress: Progress) -> tuple[int, int]:
     nothing_to_read = (progress.identity is not None and progress.identity.refused) or progress.copy_of
     if not progress.gone or progress.leases or nothing_to_read:
         return 0, 0
-    unfinished = sum(high - low for low, high in complement(progress.taken, 0, progress.seen_bytes))
+    unfinished = sum(high - low for low, high in complement(progress.ranges, 0, progress.seen_bytes))
     return unfinished, progress.unread_bytes - unfinished
 
 
@@ -205,37 +201,27 @@ def probed(progress: Progress, identity: Identity, lease: int) -> Progress:
         suspect=False,
         copy_of=None,
     )
-    if identity.hole_bytes and not progress.taken:
+    if identity.hole_bytes and not progress.ranges:
         progress = skipped(progress, 0, identity.hole_bytes, "a hole of NUL bytes, left by truncation")
     return progress
 
 
-def taken(progress: Progress, batch: Batch) -> Progress:
-    """With one more batch read: its bytes are not planned again."""
-    if batch.held:
-        return looked(progress, batch.stop)
-    ranges = include(progress.taken, batch.start, batch.stop)
-    progress = replace(
-        looked(progress, batch.stop),
-        taken=ranges,
-        last_offset=max(batch.last_offset, progress.last_offset or 0),
-    )
-    return replace(progress, tails=_tails(progress, (*progress.tails, batch.tail)))
-
-
 def committed(progress: Progress, batch: Batch) -> Progress:
-    """With one more batch in committed events (or shown, if it is held)."""
+    """With one more batch read and in its place (or shown, if it is held)."""
+    progress = looked(progress, batch.stop)
     if batch.held:
         return replace(
-            taken(progress, batch),
+            progress,
             held_bytes=batch.stop - batch.start,
             held_events=batch.events,
             held_rejects=batch.rejects,
         )
-    progress = taken(progress, batch)
-    progress = replace(
+    ranges = include(progress.ranges, batch.start, batch.stop)
+    ends = {high for _, high in ranges}  # what was finished elsewhere needs never be known again
+    return replace(
         progress,
-        ranges=include(progress.ranges, batch.start, batch.stop),
+        ranges=ranges,
+        tails=(*(tail for tail in progress.tails if tail[0] in ends), *([batch.tail] if batch.stop in ends else [])),
         event_bytes=progress.event_bytes + (batch.stop - batch.start),
         events=progress.events + batch.events,
         rejects=progress.rejects + batch.rejects,
@@ -243,14 +229,8 @@ def committed(progress: Progress, batch: Batch) -> Progress:
         held_bytes=0,
         held_events=0,
         held_rejects=0,
+        last_offset=max(batch.last_offset, progress.last_offset or 0),
     )
-    return replace(progress, tails=_tails(progress, progress.tails))
-
-
-def _tails(progress: Progress, tails: tuple[Tail, ...]) -> tuple[Tail, ...]:
-    """Those at the ends of ranges: what else was finished needs never be known again."""
-    ends = {high for _, high in (*progress.taken, *progress.ranges)}
-    return tuple({tail[0]: tail for tail in tails if tail[0] in ends}.values())
 
 
 def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:
@@ -269,10 +249,9 @@ def looked(progress: Progress, seen_to: int) -> Progress:
 
 def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` passed over: the bytes count as skipped, with the reason, and the rest goes on."""
-    open_bytes = sum(high - low for low, high in complement(progress.taken, start, stop))
+    open_bytes = sum(high - low for low, high in complement(progress.ranges, start, stop))
     return replace(
         progress,
-        taken=include(progress.taken, start, stop),
         ranges=include(progress.ranges, start, stop),
         seen_bytes=max(progress.seen_bytes, stop),
         skipped_bytes=progress.skipped_bytes + open_bytes,

@@ -109,30 +109,27 @@ class State:
 
     def commit(self, batch: Batch) -> None:
         """Take in one batch as a whole: its statistics, its rows and its byte range become visible at once."""
+        key = batch.source, batch.generation
+        frame = None if batch.held else _frame_of(batch)
         with self._lock:
-            self._commit_locked(batch)
+            self._put_locked(committed(self._progress[key], batch))
+            self._held.pop(key, None)
+            if batch.held:
+                self._held[key] = batch
+                return
+            if batch.events:
+                self._parts.append(batch.stats)
+                self._counted += batch.events
+            if frame is not None:
+                self._frames.append(frame)
+                self._kept_events += frame.frame.height
+                self._kept_bytes += frame.nbytes
+                self._drop_old_locked()
 
     def held(self, key: Key) -> Batch | None:
         """The record still open at the end of a source, if it has been shown."""
         with self._lock:
             return self._held.get(key)
-
-    def _commit_locked(self, batch: Batch) -> None:
-        key = batch.source, batch.generation
-        self._put_locked(committed(self._progress[key], batch))
-        self._held.pop(key, None)
-        if batch.held:
-            self._held[key] = batch
-            return
-        frame = _frame_of(batch)
-        if batch.events:
-            self._parts.append(batch.stats)
-            self._counted += batch.events
-        if frame is not None:
-            self._frames.append(frame)
-            self._kept_events += frame.frame.height
-            self._kept_bytes += frame.nbytes
-            self._drop_old_locked()
 
     def _drop_old_locked(self) -> None:
         while self._frames and (

@@ -217,7 +217,7 @@ class Watcher:
     def _candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""
         found = []
-        for key in self._census.originals(progress.key, progress.path):
+        for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
             if one is None or known is None or progress.path in (one.first_path, one.path):
@@ -243,7 +243,7 @@ class Watcher:
             return
         found = Found(place.path, *place.file, place.disk_bytes, place.modified)
         identity = place.identity
-        self._census.remove(copy, found)
+        self._census.remove(copy)
         self._state.remove(copy)
         self._census.enter(original, found)
 

@@ -6,7 +6,7 @@ import glob
 import operator
 import os
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -86,23 +86,19 @@ class Roots:
         chosen = deep or [str(_nearest(path)) for path in self.paths]
         return list(dict.fromkeys(chosen)), bool(deep)
 
-    def scan(self, outputs: Collection[str] = ()) -> Scan:
-        """Look at everything now. Never raises for what it meets: it is skipped with a reason.
-
-        `outputs` are files of our own, which are no logs: they are never opened, under whatever name.
-        """
+    def scan(self) -> Scan:
+        """Look at everything now. Never raises for what it meets: it is skipped with a reason."""
         scan, seen = Scan(), set[tuple[int, int]]()
-        ours = {(found.device, found.inode) for found in map(look, outputs) if isinstance(found, Found)}
         for path in self.paths:
             if glob.has_magic(path) and not os.path.lexists(path):
                 for name in sorted(glob.iglob(path, recursive=True)):
                     if not os.path.isdir(name):
-                        _take(look(name), name, scan, seen, ours)
+                        _take(look(name), name, scan, seen)
             elif os.path.isdir(path):
                 for entry in _walk(path, scan):
-                    _take(_seen(entry), entry.path, scan, seen, ours)
+                    _take(_seen(entry), entry.path, scan, seen)
             elif os.path.lexists(path):
-                _take(look(path), path, scan, seen, ours)
+                _take(look(path), path, scan, seen)
             else:
                 scan.missing.append(path)
         return scan
@@ -147,21 +143,15 @@ def _unseen(path: str, error: OSError) -> str | None:
     return f"cannot be looked at: {error.strerror}"
 
 
-def _take(
-    found: Found | str | None, path: str, scan: Scan, seen: set[tuple[int, int]], ours: set[tuple[int, int]]
-) -> None:
-    if found is None:
-        return
+def _take(found: Found | str | None, path: str, scan: Scan, seen: set[tuple[int, int]]) -> None:
     if isinstance(found, str):
         scan.skipped.append(Skipped(path, found))
-        return
-    file = found.device, found.inode
-    if file in seen or file in ours:
-        reason = "another name of a file already taken" if file in seen else "a store of logkit's own"
-        scan.skipped.append(Skipped(path, reason))
-        return
-    seen.add(file)
-    scan.found.append(found)
+    elif found is not None:
+        if (found.device, found.inode) in seen:
+            scan.skipped.append(Skipped(path, "another name of a file already taken"))
+            return
+        seen.add((found.device, found.inode))
+        scan.found.append(found)
 
 
 def _walk(root: str, scan: Scan) -> Iterator[os.DirEntry[str]]:
