@@ -16,6 +16,7 @@ import pytest
 
 from tests.scenario_tools import (
     DEADLINE,
+    NEVER,
     ROOTS,
     SCENES,
     WATCHING,
@@ -118,6 +119,26 @@ def test_a_scan_in_the_middle_of_copytruncate_reads_nothing_twice(fraction: floa
         os.truncate(folder.log, 0)
         folder.write(5)
         folder.came(settle(monitor))
+
+
+def test_a_log_cut_after_its_copy_is_gone_keeps_its_open_record(folder: Scene) -> None:
+    # The last record was shown and cannot be read again, from the log or from the copy: it stays, and is finished.
+    folder.write(10)
+    with folder.watch(idle_flush_seconds=NEVER, follow_seconds=0.0) as monitor:
+        settle(monitor)
+        shutil.copy2(folder.log, folder.rotated(1))
+        settle(monitor)
+        folder.rotated(1).unlink()
+        settle(monitor)
+        size = folder.log.stat().st_size
+        os.truncate(folder.log, 0)
+        folder.write(2)
+        snap = settle(monitor)
+    folder.came(snap)
+    audit = snap.audit()
+    assert audit.loc[(audit["path"] == str(folder.log)) & (audit["generation"] == 0), "committed_bytes"].tolist() == [
+        size
+    ]
 
 
 def test_copytruncate_and_compress_is_not_read_again(folder: Scene) -> None:

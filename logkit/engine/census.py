@@ -46,7 +46,7 @@ class Census:
         for one in found:
             present.add((one.device, one.inode))
             current[one.path] = one
-            if last.get(one.path) != one or (one.device, one.inode) in self.missing:
+            if self.missing.pop((one.device, one.inode), None) is not None or last.get(one.path) != one:
                 changed.append(one)
         self._last = current
         return changed, [file for file in self.known if file not in present]

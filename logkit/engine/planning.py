@@ -54,7 +54,7 @@ def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
 def waits_for_flush(progress: Progress) -> bool:
     """Whether bytes are left that only an idle flush will finish."""
     identity = progress.identity
-    if identity is None or identity.refused or progress.gone or progress.error or progress.copy_of:
+    if identity is None or progress.gone or progress.error:
         return False
     return progress.unread_bytes > 0 and identity.compression is None
 

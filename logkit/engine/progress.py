@@ -121,8 +121,15 @@ class Progress:
         return next((tail for tail in self.tails if tail[0] == stop), None)
 
     @property
+    def passed_over(self) -> bool:
+        """Whether nothing of it is to be read: it is no log, or a copy of one."""
+        return self.copy_of is not None or (self.identity is not None and self.identity.refused is not None)
+
+    @property
     def unread_bytes(self) -> int:
-        """Bytes on disk and in no finished event; unknown, hence 0, behind what was read of a serial source."""
+        """Bytes to be read and in no finished event; unknown, hence 0, behind what was read of a serial source."""
+        if self.passed_over:
+            return 0
         end = self.seen_bytes if self.serial else max(self.disk_bytes, self.seen_bytes)
         return sum(high - low for low, high in complement(self.ranges, 0, end))
 
@@ -176,8 +183,7 @@ def departed(progress: Progress) -> Progress:
 
 def lost(progress: Progress) -> tuple[int, int]:
     """Bytes of a source that is gone that were seen but in no finished record, and those on disk that nobody saw."""
-    nothing_to_read = (progress.identity is not None and progress.identity.refused) or progress.copy_of
-    if not progress.gone or progress.leases or nothing_to_read:
+    if not progress.gone or progress.leases or progress.passed_over:
         return 0, 0
     unfinished = sum(high - low for low, high in complement(progress.ranges, 0, progress.seen_bytes))
     return unfinished, progress.unread_bytes - unfinished

@@ -40,7 +40,7 @@ def status_of(progress: Progress) -> SourceStatus:
 def _state(progress: Progress) -> str:
     if progress.error:
         return "retrying" if progress.retrying else "failed"
-    if progress.copy_of or (progress.identity is not None and progress.identity.refused):
+    if progress.passed_over:
         return "skipped"
     if progress.leases:
         return "reading"

@@ -167,12 +167,12 @@ class Watcher:
 
     def _depart(self, key: Key) -> Progress:
         """What is known of a source's content is all there will be, unless there is a copy of it."""
-        copy = self._copies.pop(key, None)
-        if copy is None and (held := self._state.held(key)) is not None:
-            self._state.commit(replace(held, held=False))  # what was shown stays: it cannot be read again
         gone = self._state.change(key, core.departed)
-        if copy is not None:
-            self._adopt(key, copy)
+        copy = self._copies.pop(key, None)
+        if copy is not None and self._adopt(key, copy):
+            return gone
+        if (held := self._state.held(key)) is not None:
+            self._state.commit(replace(held, held=False))  # what was shown stays: it cannot be read again
         return gone
 
     # -- files that are missing, and copies
@@ -236,11 +236,11 @@ class Watcher:
             del self._copies[original]
             self._adopt(original, key)
 
-    def _adopt(self, original: Key, copy: Key) -> None:
-        """A source goes on in the file that is a copy of it."""
+    def _adopt(self, original: Key, copy: Key) -> bool:
+        """A source goes on in the file that is a copy of it; False where that is gone as well."""
         place = self._state.progress(copy)
         if place is None or place.identity is None or place.file is None or place.gone:
-            return
+            return False
         found = Found(place.path, *place.file, place.disk_bytes, place.modified)
         identity = place.identity
         self._census.remove(copy)
@@ -256,6 +256,7 @@ class Watcher:
 
         self._state.change(original, move)
         self._dirty[original] = None
+        return True
 
     # -- outcomes and retries
 
