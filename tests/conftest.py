@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.scenario_tools import SCENES, WATCHING, Scene
 
 CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
 
@@ -20,3 +24,24 @@ def corpus() -> Path:
     if not CORPUS.is_dir():
         pytest.skip(f"needs the log corpus at {CORPUS.name}/ beside the checkout, which is not there")
     return CORPUS
+
+
+@pytest.fixture
+def no_thread_left_behind() -> Iterator[None]:
+    """A test leaves none of the engine's threads running; what was left before it is not its doing."""
+    before = set(threading.enumerate())
+    yield
+    left = [one.name for one in set(threading.enumerate()) - before if one.name.startswith("logkit-")]
+    assert left == []
+
+
+@pytest.fixture(params=SCENES, ids=" ".join)
+def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    """A log, and each way to watch it."""
+    return Scene(tmp_path / "logs", *request.param)
+
+
+@pytest.fixture(params=WATCHING)
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    """A scene that watches its whole folder, rotated names included."""
+    return Scene(tmp_path / "logs", "folder", request.param)

@@ -198,20 +198,6 @@ def compress(path: Path, codec: str = "gz") -> Path:
     return target
 
 
-@contextmanager
-def no_thread_left_behind() -> Iterator[None]:
-    """What runs within leaves none of the engine's threads running; what was left before is not its doing."""
-    before = set(threading.enumerate())
-    yield
-    left = [one.name for one in set(threading.enumerate()) - before if one.name.startswith("logkit-")]
-    assert left == []
-
-
-def alive() -> list[str]:
-    """The engine's threads in this process."""
-    return sorted(thread.name for thread in threading.enumerate() if thread.name.startswith("logkit-"))
-
-
 def script(text: str, *arguments: object, seconds: float = 60.0) -> str:
     """Run `text` in a process of its own, which must end well and say nothing on standard error; its output."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}

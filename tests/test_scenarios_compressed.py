@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,26 +10,21 @@ import pytest
 from tests.outside import assert_nothing_lost
 from tests.scenario_tools import (
     CODECS,
-    WATCHING,
     Scene,
     assert_balanced,
     compressed,
     messages,
-    no_thread_left_behind,
     read,
     settle,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
-@pytest.fixture(params=WATCHING)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", "folder", request.param)
+@pytest.fixture
+def scene(folder: Scene) -> Scene:
+    """Here every scene watches its whole folder."""
+    return folder
 
 
 def test_gzip_with_several_members(scene: Scene) -> None:

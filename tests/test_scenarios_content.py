@@ -6,7 +6,6 @@ import gzip
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -18,30 +17,25 @@ from tests.outside import assert_nothing_lost
 from tests.scenario_tools import (
     DEADLINE,
     NEVER,
-    WATCHING,
     Scene,
     assert_balanced,
     assert_came,
     eventually,
     line,
     messages,
-    no_thread_left_behind,
     noticed,
     read,
     settle,
     watch,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
-@pytest.fixture(params=WATCHING)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", "folder", request.param)
+@pytest.fixture
+def scene(folder: Scene) -> Scene:
+    """Here every scene watches its whole folder."""
+    return folder
 
 
 def marks(snap: logkit.Snapshot) -> Counter[str]:

@@ -6,7 +6,7 @@ import gc
 import threading
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,11 @@ from tests.scenario_tools import (
     assert_balanced,
     eventually,
     messages,
-    no_thread_left_behind,
     settle,
     watch,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
 class Panic(BaseException):

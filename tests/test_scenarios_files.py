@@ -16,14 +16,12 @@ from tests.scenario_tools import (
     DEADLINE,
     NEVER,
     ROOTS,
-    SCENES,
     WATCHING,
     Scene,
     assert_came,
     eventually,
     line,
     messages,
-    no_thread_left_behind,
     read,
     script,
     settle,
@@ -34,20 +32,7 @@ MANY_FILES = int(os.environ.get("LOGKIT_TEST_FILES", "0"))
 """How many files the test of many files makes, each with lines; by default 2,000, and lines in some of them only."""
 
 
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
-
-
-@pytest.fixture(params=SCENES, ids=" ".join)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", *request.param)
-
-
-@pytest.fixture(params=WATCHING)
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", "folder", request.param)
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
 def reasons(snap: logkit.Snapshot) -> dict[str, str]:

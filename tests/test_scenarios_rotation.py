@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import logging.handlers
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,34 +17,17 @@ from tests.scenario_tools import (
     CODECS,
     NEVER,
     ROOTS,
-    SCENES,
     WATCHING,
     Scene,
     compress,
     compressed,
     line,
     messages,
-    no_thread_left_behind,
     settle,
     watch,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
-
-
-@pytest.fixture(params=SCENES, ids=" ".join)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", *request.param)
-
-
-@pytest.fixture(params=WATCHING)
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    """A scene that watches its whole folder, rotated names included."""
-    return Scene(tmp_path / "logs", "folder", request.param)
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
 # -- one rename

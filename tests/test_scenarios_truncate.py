@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,32 +17,14 @@ from tests.scenario_tools import (
     DEADLINE,
     NEVER,
     ROOTS,
-    SCENES,
-    WATCHING,
     Scene,
     assert_balanced,
     compress,
     messages,
-    no_thread_left_behind,
     settle,
 )
 
-
-@pytest.fixture(autouse=True)
-def _no_thread_left_behind() -> Iterator[None]:
-    with no_thread_left_behind():
-        yield
-
-
-@pytest.fixture(params=SCENES, ids=" ".join)
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    return Scene(tmp_path / "logs", *request.param)
-
-
-@pytest.fixture(params=WATCHING)
-def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
-    """A scene that watches its whole folder, rotated names included."""
-    return Scene(tmp_path / "logs", "folder", request.param)
+pytestmark = pytest.mark.usefixtures("no_thread_left_behind")
 
 
 def copytruncate(scene: Scene) -> None:
