@@ -48,9 +48,7 @@ GROUND: dict[str, set[str]] = {"errors": set(), "schema": {"polars"}}
 
 COMPUTED = "a name computed at run time"
 
-LONG_FILES: dict[str, str] = {
-    "engine/watcher.py": "one thread's loop: files, copies, plans and retries act on each other",
-}
+LONG_FILES: dict[str, str] = {}
 """Files of more than `LONGEST` lines, each with the reason why it is not two."""
 
 LONGEST = 350

@@ -17,22 +17,20 @@ from dataclasses import replace
 
 from logkit.engine import planning
 from logkit.engine import progress as core
-from logkit.engine.census import Census, File, beside, rotated_from, whereabouts
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Probe, Progress
+from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
+from logkit.engine.tracker import Tracker
 from logkit.engine.worker import Outcome, Work
-from logkit.sources import Found, Roots, Skipped, Span
-from logkit.sources.discovery import look
+from logkit.sources import Roots, Skipped, Span
 
 _SCAN_COST_FACTOR = 50  # a quiet scan of cost c is followed by 50 c of rest: at most 2 % of a core
 _EARLY_COST_FACTOR = 10  # one that notification asks for, by at least 10 c
 _SCAN_PAUSE = 0.02
 _HOPELESS_BLOCKS = 8  # a source of which so many blocks, and not one record, were set aside is given up
 _LONGEST_WAIT = 60.0
-_WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called
 
 
 class Watcher:
@@ -55,18 +53,15 @@ class Watcher:
         self._queue = work
         self._outcomes = outcomes
         self._stopping = stopping
-        self._files = files
         self._clock = clock
         self._wake = threading.Event()
         self._changed: deque[str] = deque()  # paths from notification; append and popleft are atomic
-        self._census = Census()
-        self._ids = itertools.count()
+        self._tracker = Tracker(settings, state, files)
+        self._dirty = self._tracker.dirty
         self._ties = itertools.count()
-        self._dirty: dict[Key, None] = {}
         self._backlog: deque[Work] = deque()
         self._delayed: list[tuple[float, int, Work]] = []  # the retry heap: when, tie-breaker, what
         self._due: dict[Key, float] = {}  # when to plan a source again: an idle flush, or a copy that came to nothing
-        self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
         self._in_flight = 0
         self._next_scan = 0.0
         self._earliest_scan = 0.0
@@ -98,7 +93,8 @@ class Watcher:
             self._scan(now)
             self._scanned = asked
         while self._changed:
-            self._look(self._changed.popleft(), now)
+            if not self._tracker.look(self._changed.popleft(), now):
+                self._scan_early()
         self._take_due(now)
         activity.enter("planning")
         self._plan(now)
@@ -113,150 +109,14 @@ class Watcher:
         began = self._clock()
         scan = self._roots.scan()
         self.skipped, self.missing = tuple(scan.skipped), tuple(scan.missing)
-        changed, missing = self._census.news(scan.found)
-        if not self._settings.finite:
-            for file in missing:
-                self._follow(file, now)
-        for found in changed:
-            self._observe(found, now)
+        self._tracker.take(scan.found, now)
         cost = self._clock() - began
         after = self._clock()
         self._next_scan = after + max(self._settings.poll_seconds, _SCAN_COST_FACTOR * cost)
         self._earliest_scan = after + max(_SCAN_PAUSE, _EARLY_COST_FACTOR * cost)
 
-    def _look(self, path: str, now: float) -> None:
-        """One path that notification named. Only known files: what is new may be hidden or skipped, a scan decides."""
-        key = self._census.by_path.get(path)
-        found = look(path) if key else None
-        if isinstance(found, Found) and self._census.known.get((found.device, found.inode)) == key:
-            self._observe(found, now)
-        else:
-            self._next_scan = min(self._next_scan, self._earliest_scan)
-
-    def _observe(self, found: Found, now: float) -> None:
-        file = found.device, found.inode
-        key = self._census.known.get(file) or self._census.returned(found)
-        before = self._state.progress(key) if key else None
-        if key is None or before is None:
-            self._start((next(self._ids), 0), found, now)
-        elif core.shrunk(before, found):
-            self._begin_anew(key, found, now)
-        elif core.observed(before, found, now) is not before:
-            self._census.enter(key, found)
-            self._state.change(key, lambda p: core.observed(p, found, now))
-            self._dirty[key] = None
-
-    def _start(self, key: Key, found: Found, now: float) -> None:
-        file = found.device, found.inode
-        self._census.enter(key, found)
-        self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
-        self._dirty[key] = None
-
-    def _begin_anew(self, key: Key, found: Found, now: float) -> None:
-        """The same file with other content: truncated and written anew, or another file with its inode."""
-        self._census.replace((found.device, found.inode))
-        self._files.release((found.device, found.inode))
-        before = self._depart(key)
-        same_name = before.path == found.path
-        self._start((key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0), found, now)
-        if not self._settings.finite:
-            self._find_rotated(before, now)
-
-    def _newest(self, source: int) -> int:
-        return max(one.generation for one in self._state.all_progress() if one.source == source)
-
-    def _depart(self, key: Key) -> Progress:
-        """What is known of a source's content is all there will be, unless there is a copy of it."""
-        gone = self._state.change(key, core.departed)
-        copy = self._copies.pop(key, None)
-        if copy is not None and self._adopt(key, copy):
-            return gone
-        if (held := self._state.held(key)) is not None:
-            self._state.commit(replace(held, held=False))  # what was shown stays: it cannot be read again
-        return gone
-
-    # -- files that are missing, and copies
-
-    def _follow(self, file: File, now: float) -> None:
-        """A known file that the scan did not find: renamed to where nobody looks, or deleted.
-
-        It is read to its end wherever it is, and given up once it has been quiet for a while.
-        """
-        census, key = self._census, self._census.known[file]
-        before = self._state.progress(key)
-        if before is None:
-            census.replace(file)
-            return
-        if file not in census.missing:
-            census.missing[file] = now
-            self._find_rotated(before, now)
-        found = look(before.path)
-        if not (isinstance(found, Found) and (found.device, found.inode) == file):
-            found, _ = whereabouts(before, census.known)
-        status = self._files.stat(file) if found is None else None
-        if found is not None:
-            self._observe(found, now)
-        elif status is not None:
-            if (status.st_size, status.st_mtime) != (before.disk_bytes, before.modified):
-                self._observe(Found(before.path, *file, status.st_size, status.st_mtime), now)
-            self._state.change(key, lambda p: p if p.nameless else replace(p, nameless=True))
-        quiet = now - max(before.changed_at, census.missing[file])
-        busy = before.leases or before.unread_bytes or before.error
-        nowhere = found is None and status is None
-        if nowhere or (not busy and quiet >= self._settings.follow_seconds):
-            census.depart(file)
-            self._files.release(file)
-            self._depart(key)
-
-    def _find_rotated(self, before: Progress, now: float) -> None:
-        """Files beside one that was rotated which nobody looks at, but which hold what came after it."""
-        for found in whereabouts(before, self._census.known)[1]:
-            if self._census.returned(found) is None:
-                self._observe(found, now)
-
-    def _candidates(self, progress: Progress) -> tuple[Candidate, ...]:
-        """The sources that a new file may be a copy of: known before it appeared, and called like it."""
-        found = []
-        for key in self._census.originals(progress.key):
-            one = self._state.progress(key)
-            known = one.known_again if one else None
-            if one is None or known is None or progress.path in (one.first_path, one.path):
-                continue
-            called_like_it = rotated_from(one.first_path) == rotated_from(progress.path)
-            if beside(one.first_path, progress.path) and (called_like_it or len(known.head) >= _WHOLE_HEAD):
-                found.append(known)
-        return tuple(found)
-
-    def _is_copy(self, key: Key, original: Key, outcome: Outcome) -> None:
-        """What was found is a copy of a source: not to be read again, but to go on from should that one be gone."""
-        self._state.change(key, lambda p: replace(core.probed(p, outcome.identity or p.identity, 1), copy_of=original))  # type: ignore[arg-type]
-        self._copies[original] = key
-        one = self._state.progress(original)
-        if one is not None and one.gone:
-            del self._copies[original]
-            self._adopt(original, key)
-
-    def _adopt(self, original: Key, copy: Key) -> bool:
-        """A source goes on in the file that is a copy of it; False where that is gone as well."""
-        place = self._state.progress(copy)
-        if place is None or place.identity is None or place.file is None or place.gone:
-            return False
-        found = Found(place.path, *place.file, place.disk_bytes, place.modified)
-        identity = place.identity
-        self._census.remove(copy)
-        self._state.remove(copy)
-        self._census.enter(original, found)
-
-        def move(p: Progress) -> Progress:
-            assert p.identity is not None
-            moved = replace(identity, head=p.identity.head, reference_us=p.identity.reference_us)
-            return replace(
-                p, path=found.path, file=place.file, disk_bytes=found.size, identity=moved, read_at=None, gone=False
-            )
-
-        self._state.change(original, move)
-        self._dirty[original] = None
-        return True
+    def _scan_early(self) -> None:
+        self._next_scan = min(self._next_scan, self._earliest_scan)
 
     # -- outcomes and retries
 
@@ -283,7 +143,7 @@ class Watcher:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
         elif outcome.copy_of is not None:
-            self._is_copy(key, outcome.copy_of, outcome)
+            self._tracker.is_copy(key, outcome.copy_of, identity)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
@@ -301,15 +161,8 @@ class Watcher:
         return True
 
     def _look_again(self, key: Key, now: float) -> None:
-        """The file of a source has other content than was read: another one begins."""
-        before = self._state.progress(key)
-        found = look(before.path) if before else None
-        if before is not None and before.gone:
-            return  # several spans found it out: another one has begun already
-        if before is None or not isinstance(found, Found) or (found.device, found.inode) != before.file:
-            self._next_scan = min(self._next_scan, self._earliest_scan)
-            return
-        self._begin_anew(key, found, now)
+        if not self._tracker.look_again(key, now):
+            self._scan_early()
 
     def _failed(self, key: Key, outcome: Outcome, now: float) -> None:
         left, error = outcome.left, outcome.error or ""
@@ -372,7 +225,7 @@ class Watcher:
             final = planning.flush_due(before, now, self._settings)
             if planning.needs_probe(before, final):
                 after = self._state.change(key, lambda p: replace(p, leases=1))
-                self._put(planning.probe(after, final, self._candidates(after)))
+                self._put(planning.probe(after, final, self._tracker.candidates(after)))
                 continue
             spans: list[Span] = []
             after, spans = planning.plan(before, now, self._settings)

@@ -1,0 +1,187 @@
+"""The tracker: which source each file is that a scan finds, where those are that it misses, and what is a copy of what.
+
+The watcher's own, one thread; it looks at names, inodes and sizes. What a file holds is looked at by workers, who are
+sent to probe it, and what they found out comes back here.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+from logkit.engine import progress as core
+from logkit.engine.census import Census, File, beside, rotated_from, whereabouts
+from logkit.engine.descriptors import Descriptors
+from logkit.engine.progress import Candidate, Key, Progress
+from logkit.engine.settings import Settings
+from logkit.engine.state import State
+from logkit.sources import Found, Identity
+from logkit.sources.discovery import look
+
+_WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called
+
+
+class Tracker:
+    """Sources by the files they are in. `dirty` are those to be planned anew, for the watcher to take."""
+
+    def __init__(self, settings: Settings, state: State, files: Descriptors) -> None:
+        self._settings = settings
+        self._state = state
+        self._files = files
+        self._census = Census()
+        self._ids = itertools.count()
+        self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
+        self.dirty: dict[Key, None] = {}
+
+    def take(self, scanned: list[Found], now: float) -> None:
+        """All files of one scan."""
+        changed, missing = self._census.news(scanned)
+        if not self._settings.finite:
+            for file in missing:
+                self._follow(file, now)
+        for found in changed:
+            self._observe(found, now)
+
+    def look(self, path: str, now: float) -> bool:
+        """Look at one path; False where a scan has to say what stands there."""
+        # Only known files: what is new may be hidden or passed over.
+        key = self._census.by_path.get(path)
+        found = look(path) if key else None
+        if not isinstance(found, Found) or self._census.known.get((found.device, found.inode)) != key:
+            return False
+        self._observe(found, now)
+        return True
+
+    def look_again(self, key: Key, now: float) -> bool:
+        """The file of a source has other content than was read: another one begins. False as for `look`."""
+        before = self._state.progress(key)
+        if before is not None and before.gone:
+            return True  # several spans found it out: another one has begun already
+        found = look(before.path) if before else None
+        if before is None or not isinstance(found, Found) or (found.device, found.inode) != before.file:
+            return False
+        self._begin_anew(key, found, now)
+        return True
+
+    def _observe(self, found: Found, now: float) -> None:
+        file = found.device, found.inode
+        key = self._census.known.get(file) or self._census.returned(found)
+        before = self._state.progress(key) if key else None
+        if key is None or before is None:
+            self._start((next(self._ids), 0), found, now)
+        elif core.shrunk(before, found):
+            self._begin_anew(key, found, now)
+        elif core.observed(before, found, now) is not before:
+            self._census.enter(key, found)
+            self._state.change(key, lambda p: core.observed(p, found, now))
+            self.dirty[key] = None
+
+    def _start(self, key: Key, found: Found, now: float) -> None:
+        file = found.device, found.inode
+        self._census.enter(key, found)
+        self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
+        self.dirty[key] = None
+
+    def _begin_anew(self, key: Key, found: Found, now: float) -> None:
+        """The same file with other content: truncated and written anew, or another file with its inode."""
+        self._census.replace((found.device, found.inode))
+        self._files.release((found.device, found.inode))
+        before = self._depart(key)
+        same_name = before.path == found.path
+        self._start((key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0), found, now)
+        if not self._settings.finite:
+            self._find_rotated(before, now)
+
+    def _newest(self, source: int) -> int:
+        return max(one.generation for one in self._state.all_progress() if one.source == source)
+
+    def _depart(self, key: Key) -> Progress:
+        """What is known of a source's content is all there will be, unless there is a copy of it."""
+        gone = self._state.change(key, core.departed)
+        copy = self._copies.pop(key, None)
+        if copy is not None and self._adopt(key, copy):
+            return gone
+        if (held := self._state.held(key)) is not None:
+            self._state.commit(replace(held, held=False))  # what was shown stays: it cannot be read again
+        return gone
+
+    def _follow(self, file: File, now: float) -> None:
+        """A known file that the scan did not find: renamed to where nobody looks, or deleted.
+
+        It is read to its end wherever it is, and given up once it has been quiet for a while.
+        """
+        census, key = self._census, self._census.known[file]
+        before = self._state.progress(key)
+        if before is None:
+            census.replace(file)
+            return
+        if file not in census.missing:
+            census.missing[file] = now
+            self._find_rotated(before, now)
+        found = look(before.path)
+        if not (isinstance(found, Found) and (found.device, found.inode) == file):
+            found, _ = whereabouts(before, census.known)
+        status = self._files.stat(file) if found is None else None
+        if found is not None:
+            self._observe(found, now)
+        elif status is not None:
+            if (status.st_size, status.st_mtime) != (before.disk_bytes, before.modified):
+                self._observe(Found(before.path, *file, status.st_size, status.st_mtime), now)
+            self._state.change(key, lambda p: p if p.nameless else replace(p, nameless=True))
+        quiet = now - max(before.changed_at, census.missing[file])
+        busy = before.leases or before.unread_bytes or before.error
+        nowhere = found is None and status is None
+        if nowhere or (not busy and quiet >= self._settings.follow_seconds):
+            census.depart(file)
+            self._files.release(file)
+            self._depart(key)
+
+    def _find_rotated(self, before: Progress, now: float) -> None:
+        """Files beside one that was rotated which nobody looks at, but which hold what came after it."""
+        for found in whereabouts(before, self._census.known)[1]:
+            if self._census.returned(found) is None:
+                self._observe(found, now)
+
+    def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
+        """The sources that a new file may be a copy of: known before it appeared, and called like it."""
+        found = []
+        for key in self._census.originals(progress.key):
+            one = self._state.progress(key)
+            known = one.known_again if one else None
+            if one is None or known is None or progress.path in (one.first_path, one.path):
+                continue
+            called_like_it = rotated_from(one.first_path) == rotated_from(progress.path)
+            if beside(one.first_path, progress.path) and (called_like_it or len(known.head) >= _WHOLE_HEAD):
+                found.append(known)
+        return tuple(found)
+
+    def is_copy(self, key: Key, original: Key, identity: Identity) -> None:
+        """What was found is a copy of a source: not to be read again, but to go on from should that one be gone."""
+        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
+        self._copies[original] = key
+        one = self._state.progress(original)
+        if one is not None and one.gone:
+            del self._copies[original]
+            self._adopt(original, key)
+
+    def _adopt(self, original: Key, copy: Key) -> bool:
+        """A source goes on in the file that is a copy of it; False where that is gone as well."""
+        place = self._state.progress(copy)
+        if place is None or place.identity is None or place.file is None or place.gone:
+            return False
+        found = Found(place.path, *place.file, place.disk_bytes, place.modified)
+        identity = place.identity
+        self._census.remove(copy)
+        self._state.remove(copy)
+        self._census.enter(original, found)
+
+        def move(p: Progress) -> Progress:
+            assert p.identity is not None
+            moved = replace(identity, head=p.identity.head, reference_us=p.identity.reference_us)
+            return replace(
+                p, path=found.path, file=place.file, disk_bytes=found.size, identity=moved, read_at=None, gone=False
+            )
+
+        self._state.change(original, move)
+        self.dirty[original] = None
+        return True
