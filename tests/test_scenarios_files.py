@@ -258,6 +258,22 @@ NAMES = {
 }
 
 
+@pytest.mark.parametrize("how", ["in a folder", "by itself"])
+@pytest.mark.parametrize("name", NAMES)
+def test_file_name_with_newline_spaces_and_invalid_utf8(name: str, how: str, tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    path = tmp_path / os.fsdecode(NAMES[name])
+    scene.write(3, path)
+    with watch(tmp_path if how == "in a folder" else path) as monitor:
+        settle(monitor)
+        scene.write(3, path)
+        snap = settle(monitor)
+        scene.came(snap)
+        assert len(snap.files) == 1
+        assert "6 events" in repr(snap)
+        assert snap.sql("select count(distinct file) as files from events")["files"].tolist() == [1]
+
+
 # -- links and special files
 
 
@@ -381,6 +397,10 @@ with tempfile.TemporaryDirectory() as root:
         assert monitor.wait_idle(20)
         check(monitor.snapshot())
 """
+
+
+def test_permission_denied_later_granted() -> None:
+    script(CHILD + DENIED)
 
 
 FEW_DESCRIPTORS = """

@@ -91,6 +91,8 @@ class Watcher:
         if asked > self._scanned or (now >= self._next_scan and not self._settings.finite):
             activity.enter("scanning", self._roots.paths[0])
             self._scan(now)
+            if asked > self._scanned:
+                self._hurry(now)
             self._scanned = asked
         while self._changed:
             if not self._tracker.look(self._changed.popleft(), now):
@@ -114,6 +116,11 @@ class Watcher:
         after = self._clock()
         self._next_scan = after + max(self._settings.poll_seconds, _SCAN_COST_FACTOR * cost)
         self._earliest_scan = after + max(_SCAN_PAUSE, _EARLY_COST_FACTOR * cost)
+
+    def _hurry(self, now: float) -> None:
+        """Somebody waits for all that is on disk now: what could not be opened may be open to us by now."""
+        self._delayed = [(now if isinstance(work, Probe) else when, tie, work) for when, tie, work in self._delayed]
+        heapq.heapify(self._delayed)
 
     def _scan_early(self) -> None:
         self._next_scan = min(self._next_scan, self._earliest_scan)
