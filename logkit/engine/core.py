@@ -69,6 +69,7 @@ class Engine:
             ),
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),
+            finite=settings.finite,
         )
         self._names = itertools.count(1)
         # guards: _threads, _dead. Never held together with the state's lock.

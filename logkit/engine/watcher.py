@@ -221,7 +221,7 @@ class Watcher:
         if isinstance(left, Probe) or left.stop is None or outcome.cause != "poison" or hopeless:
             return replace(progress, error=error)
         # One block at the place of the failure is given up, not the whole span: the rest is planned anew.
-        stop = min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
+        stop = outcome.resume_at or min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
         return core.set_aside(progress, left.start, stop, error)
 
     def _take_due(self, now: float) -> None:
