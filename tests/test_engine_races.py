@@ -77,8 +77,9 @@ def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(
     scene.came(hand.settle())
 
 
+@pytest.mark.parametrize("drained", [True, False])
 def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(tmp_path / "logs")
     scene.write(20)
@@ -87,10 +88,14 @@ def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
     shutil.copy2(scene.log, scene.rotated(1))
     hand.settle()
     scene.log.rename(tmp_path / "away.log")
-    for _ in range(3):  # missed, flushed, given up
+    if drained:
+        for _ in range(3):  # missed, flushed, given up
+            hand.settle()
+            hand.now += 10.0
+    else:
+        hand.engine.files.close()  # as if others had been read since
         hand.settle()
-        hand.now += 10.0
-    assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
+        assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
     (tmp_path / "away.log").rename(scene.log)
     scene.came(hand.settle())
     scene.write(3)
@@ -297,3 +302,18 @@ def test_text_behind_the_nul_bytes_of_a_crash_begins_a_line(tmp_path: Path, monk
     snap = hand.settle()
     scene.came(snap)
     assert not snap.events["rejected"].any()
+
+
+def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is known to hold something else, and has no name any more: what it holds is read from the descriptor held.
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    hand.look()
+    scene.log.unlink()
+    hand.work()
+    scene.came(hand.settle())

@@ -43,10 +43,10 @@ class Outcome:
 
     `seen_to` is how far the reader looked into the source, `head` how the file begins. `cause` tells failures of the
     file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
-    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`). Of a probe: `same`
-    says whether the file is the one expected; `copy_of` whose content it has, and `maybe_of` whose content it may come
-    to have (a copy in the making); `shared_bytes` are at the beginning of a copy that was written on. Of poison:
-    `resume_at` is where to go on should it be set aside.
+    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
+    on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
+    has (all that was finished of it, up to `copy_to`, or a part: None); `maybe_of` whose content it may come to have (a
+    copy in the making); `shared_bytes` are at the beginning of a copy that was written on.
     """
 
     work: Work
@@ -57,6 +57,7 @@ class Outcome:
     identity: Identity | None = None
     same: bool = True
     copy_of: Key | None = None
+    copy_to: int | None = None
     maybe_of: Key | None = None
     shared_bytes: int = 0
     cause: str = "poison"
@@ -133,7 +134,9 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            original = next((one for one in probe.candidates if _is(descriptor, identity, one)), None)
+            # Of what can be read as a whole only, and was not, a few bytes alike prove nothing.
+            known = [one for one in probe.candidates if one.tail is not None or not one.serial]
+            original = next((one for one in known if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
             if not alike and original is None:
                 return Outcome(probe, identity=identity)
@@ -142,7 +145,9 @@ class Worker:
         if original is not None:
             shared = None if end is None else self._shared_bytes(probe, identity, original, end)
             if shared is None:
-                return Outcome(probe, identity=identity, copy_of=original.key)
+                return Outcome(
+                    probe, identity=identity, copy_of=original.key, copy_to=original.tail[0] if original.tail else 0
+                )
             return Outcome(probe, identity=identity, shared_bytes=shared)
         assert end is not None
         for one in alike:
