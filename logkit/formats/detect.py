@@ -10,8 +10,9 @@ import numpy as np
 
 from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Mask, Text
-from logkit.formats.catalog import catalog
+from logkit.formats.catalog import catalog, json_kinds
 from logkit.formats.head import HEAD_BYTES, Head
+from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
 from logkit.formats.outline import Outline, outlines
@@ -120,7 +121,7 @@ _CONTROL: Final = _control()
 @lru_cache(maxsize=1)
 def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
     """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
-    formats = (JsonLines(), *(format for format in catalog() if not isinstance(format, Plain)), Logfmt())
+    formats = (JsonLines(), *(known for known in catalog() if not isinstance(known, Plain | JsonLines)), Logfmt())
     return tuple((format, outlines(format)) for format in formats)
 
 
@@ -132,6 +133,8 @@ def _shares(
         if sample.refuses(found):
             continue
         format = known.from_head(head) if isinstance(known, JsonLines | Logfmt) else known
+        if isinstance(format, JsonLines):
+            format = christened(format, head, json_kinds())
         share = sample.share(format) if format else 0.0
         if format and share > 0:
             yield format, share

@@ -19,6 +19,7 @@ from logkit.formats.block import Block, Lines, Mask, Positions, Text, records_of
 from logkit.formats.glance import may_read
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.manyline import ManyLine
 from logkit.formats.outline import Outline, might_read
 from logkit.formats.regex import Regex
 from logkit.formats.template import Template
@@ -81,6 +82,9 @@ class Head:
             return 0.0
         starts = format.starts(self.lines)
         read &= starts
+        if isinstance(format, ManyLine):
+            # Its records go on over lines of any kind: only what stands before the first one is not its own.
+            return float(read.sum()) / (int(starts.sum()) + int(np.argmax(starts)))
         # Lines that are starts anyway need not be asked for times, which takes long.
         expected = starts if starts.all() else starts | self.timed
         count, found = int(expected.sum()), int(read.sum())
@@ -92,7 +96,7 @@ class Head:
 
     def _reads(self, format: Format) -> Mask:
         """Which lines the format reads as records of one line each, a level word among its fields being one."""
-        if isinstance(format, Template | Regex | Access | Logfmt):
+        if isinstance(format, Template | Regex | Access | Logfmt | ManyLine):
             return format.recognises(self.lines)
         if isinstance(format, JsonLines) and all(map(surely_json, self._written)):
             return np.ones(len(self.lines), np.bool_)
@@ -101,7 +105,7 @@ class Head:
 
     def _glimpsed(self, format: Format, read: Mask) -> bool:
         """Whether a glance at a few lines shows one that the format could read."""
-        if self.plausible.any() and read[self.plausible].all():
+        if read[self.plausible].all():
             return True  # whichever lines the glance falls on
         return bool(read[self._glance].any()) or may_read(format, self.text.take(self._glance))
 
