@@ -15,7 +15,9 @@ from logkit.formats.head import HEAD_BYTES, Head
 from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.mixed import MOST, Mixed
 from logkit.formats.outline import Outline, outlines
+from logkit.formats.pattern import TIME
 from logkit.formats.plain import Plain
 from logkit.formats.timefinder import WITHIN, find_times, has_time
 
@@ -23,13 +25,16 @@ _ENOUGH: Final = 0.6  # the share of records below which a format is not believe
 _NEAR: Final = 0.1  # a specific format may read so much less than the best one and still be chosen
 _TIMED: Final = 0.1  # the share of lines with a time from which on lines without one are continuations
 _HALF: Final = 0.5
+_NEARLY_ALL: Final = 0.98  # the share of records from which on nobody asks what the rest are
+_LEAST: Final = 0.02  # the share of lines that a format must read to be one of several
 
 
 def detect(head: bytes, filename: str = "") -> Format:
     """The format of a file that begins with `head` (only `HEAD_BYTES` of it are looked at).
 
-    There always is one: a specific format that reads most of the records, else `plain`. Nothing in `head`
-    raises. Of formats that read about as much, one whose name `filename` bears comes first (`redis.log`).
+    There always is one: a specific format that reads most of the records, `Mixed` where several together do, else
+    `plain`. Nothing in `head` raises. Of formats that read about as much, one whose name `filename` bears comes
+    first (`redis.log`).
     """
     sample = Head(head)
     if not len(sample.lines):
@@ -39,6 +44,7 @@ def detect(head: bytes, filename: str = "") -> Format:
     order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
     found: list[tuple[Format, float]] = []
     first: Format | None = None
+    read = 0.0
     for format, share in _shares(order, head, sample):
         found.append((format, share))
         best = max(share for _, share in found)
@@ -46,7 +52,52 @@ def detect(head: bytes, filename: str = "") -> Format:
         # As near as that to the best there can be: no format that follows could put another one first.
         if read >= 1 - _NEAR:
             break
-    return first or _plain(sample)
+    if first is not None and read >= _NEARLY_ALL:
+        return first
+    return _mixture(first, sample) or first or _plain(sample)
+
+
+def _mixture(first: Format | None, sample: Head) -> Mixed | None:
+    """The formats that read a head together, where that is clearly more than `first` alone reads."""
+    plausible = sample.plausible
+    left = plausible & ~sample.reading(first)[0] if first else plausible.copy()
+    wanted = int(left.sum())
+    least = max(1, int(_LEAST * len(left)))
+    claims: list[tuple[Format, int]] = []
+    for known, found in _known():
+        if not left.any():
+            break
+        if sample.refuses(found):
+            continue
+        format = known
+        if isinstance(known, JsonLines | Logfmt):
+            made = _made(known, sample.only(left & sample.begins_with(known)))
+            if made is None:
+                continue
+            format = made
+        if first is not None and format.name == first.name:
+            continue
+        claimed = left & sample.reading(format)[0]
+        count = int(claimed.sum())
+        # A level or a name alone is little to go by: a format without times must read several lines.
+        if count >= (least if has_times(format) else max(least, 2)):
+            claims.append((format, count))
+            left &= ~claimed
+    if wanted - int(left.sum()) < _HALF * wanted * (first is not None) or not claims:
+        return None
+    most = sorted(claims, key=lambda claim: -claim[1])[: MOST - (first is not None)]
+    members = [format for format, _ in claims if (format, _) in most]
+    if first is not None:
+        place = [known.name for known, _ in _known()]
+        members.append(first)
+        members.sort(key=lambda member: place.index(member.name) if member.name in place else 0)
+    return Mixed(tuple(members), _plain(sample)) if len(members) > 1 or not first else None
+
+
+def has_times(format: Format) -> bool:
+    """Whether a format's records have times of their own."""
+    fields = getattr(format, "fields", ())
+    return any(name == TIME or getattr(name, "column", "") == TIME for name in fields)
 
 
 def candidates(head: bytes) -> list[tuple[Format, float]]:
@@ -132,12 +183,16 @@ def _shares(
     for known, found in formats:
         if sample.refuses(found):
             continue
-        format = known.from_head(head) if isinstance(known, JsonLines | Logfmt) else known
-        if isinstance(format, JsonLines):
-            format = christened(format, head, json_kinds())
+        format = _made(known, head) if isinstance(known, JsonLines | Logfmt) else known
         share = sample.share(format) if format else 0.0
         if format and share > 0:
             yield format, share
+
+
+def _made(known: JsonLines | Logfmt, head: bytes) -> Format | None:
+    """A format that is made from a head; None where the head is not of that kind."""
+    format = known.from_head(head)
+    return christened(format, head, json_kinds()) if isinstance(format, JsonLines) else format
 
 
 def _plain(sample: Head) -> Plain:
