@@ -98,8 +98,8 @@ def _entry(table: dict[str, Any], words: Mapping[str, str]) -> Entry:
     if "json" not in table:
         return Entry(name, title, format_of(table, words), samples)
     about = table["json"]
-    fields = tuple(about.get("fields", {}).items())
-    return Entry(name, title, JsonLines(name=name), samples, JsonKind(name, tuple(about["has"]), about.get("level", ""), fields))
+    kind = JsonKind(name, tuple(about["has"]), about.get("level", ""), tuple(about.get("fields", {}).items()))
+    return Entry(name, title, JsonLines(name=name), samples, kind)
 
 
 def _levels(written: object) -> LevelKind:

@@ -12,6 +12,7 @@ from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Mask, Text
 from logkit.formats.catalog import catalog, json_kinds
 from logkit.formats.head import HEAD_BYTES, Head
+from logkit.formats.headed import headed
 from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
@@ -180,6 +181,9 @@ def _shares(
     formats: Iterable[tuple[Format, tuple[Outline, ...]]], head: bytes, sample: Head
 ) -> Iterator[tuple[Format, float]]:
     """Each format that reads some of the head's records, and the share it reads."""
+    table = headed(head)
+    if table is not None and (share := sample.share(table)) > 0:
+        yield table, share
     for known, found in formats:
         if sample.refuses(found):
             continue

@@ -56,7 +56,8 @@ class ManyLine:
         """The names of the groups of all parts, in order; FormatError where a name occurs twice."""
         names = [name for part in self.parts for name in groups_of(self.name, part)]
         if len(set(names)) < len(names):
-            raise FormatError(f"format {self.name!r}: expected each group in one part, found one in two", name=self.name)
+            message = f"format {self.name!r}: expected each group in one part, found one in two"
+            raise FormatError(message, name=self.name)
         return tuple(names)
 
     def starts(self, lines: Lines) -> Mask:
@@ -87,7 +88,5 @@ class ManyLine:
             message = fields[MESSAGE]
             assert isinstance(message, pl.Series)
             fields[MESSAGE] = message.fill_null("")
-        frame = build_frame(
-            fields, ok, us, timed, levels=self.levels, whole=records.whole(), stats_only=stats_only
-        )
+        frame = build_frame(fields, ok, us, timed, levels=self.levels, whole=records.whole(), stats_only=stats_only)
         return Parsed(frame, ok, f"does not fit the {self.name} format's first part {self.parts[0]}")

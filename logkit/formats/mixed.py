@@ -25,7 +25,7 @@ class Mixed:
     """
 
     members: tuple[Format, ...]
-    rest: Plain = Plain()
+    rest: Plain
 
     @property
     def name(self) -> str:
