@@ -49,7 +49,7 @@ def test_every_sample_gives_its_fields(entry: Entry, sample: dict[str, Any]) -> 
 def test_every_sample_starts_a_record_and_is_detected_alone(entry: Entry, sample: dict[str, Any]) -> None:
     line = sample["line"]
     assert entry.format.starts(split_lines(Block.of(line.encode()))).tolist() == [True] + [False] * line.count("\n")
-    assert detect(line.encode() + b"\n" * ("\n" in line)).name == entry.name
+    assert detect(line.encode() + b"\n" * ("\n" in line)).name.split(" > ")[0] == entry.name
 
 
 @pytest.mark.parametrize(("entry", "sample"), SAMPLES, ids=IDS)

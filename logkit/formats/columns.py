@@ -149,8 +149,7 @@ def _timestamps(us: Ints | None, timed: Mask | None, ok: Mask, size: int) -> pl.
 
 
 def _levels(kind: LevelKind, fields: Mapping[str, Column], size: int) -> pl.Series:
-    mapped = isinstance(kind, tuple)
-    column = fields.get("level" if mapped else _SOURCES.get(kind, "level"))
+    column = fields.get("level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level"))
     if column is None or kind == "none":
         return nulls(LEVEL, size)
     if isinstance(kind, tuple):

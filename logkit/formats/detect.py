@@ -17,10 +17,12 @@ from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
 from logkit.formats.mixed import MOST, Mixed
+from logkit.formats.nested import CONTAINERS, ENVELOPES, Nested, content, names_zone
 from logkit.formats.outline import Outline, outlines
 from logkit.formats.pattern import TIME
 from logkit.formats.plain import Plain
 from logkit.formats.timefinder import WITHIN, find_times, has_time
+from logkit.formats.traces import has_traces
 
 _ENOUGH: Final = 0.6  # the share of records below which a format is not believed
 _NEAR: Final = 0.1  # a specific format may read so much less than the best one and still be chosen
@@ -40,6 +42,29 @@ def detect(head: bytes, filename: str = "") -> Format:
     sample = Head(head)
     if not len(sample.lines):
         return Plain()
+    return _opened(_detect(head, sample, filename), sample)
+
+
+def _opened(found: Format, sample: Head) -> Format:
+    """A format that wraps others, with the one that is in it."""
+    parts = found.members if isinstance(found, Mixed) else (found,)
+    if not all(part.name in ENVELOPES for part in parts):
+        return found
+    joins = all(part.name in CONTAINERS for part in parts)
+    inside = content(found, sample.lines)
+    head = Head(inside)
+    if not len(head.lines):
+        return found
+    inner = _detect(inside, head, "")
+    # A level alone is nothing that a line of syslog would not say by itself.
+    if not joins and not (isinstance(inner, JsonLines | Logfmt) or (has_times(inner) and not isinstance(inner, Mixed))):
+        return found
+    outer_times = names_zone(found, sample.only(np.ones(len(sample.lines), np.bool_)))
+    return Nested(found, inner, joins, outer_times and not names_zone(inner, inside))
+
+
+def _detect(head: bytes, sample: Head, filename: str) -> Format:
+    """The format of the lines themselves."""
     stem = filename.rpartition("/")[2].lower()
     # Those whose name the file bears first: the first good one in this order is the answer.
     order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
@@ -214,7 +239,7 @@ def _plain(sample: Head) -> Plain:
         return Plain(timed=True, weak=mixed, within=_reach(text.take(strong | weak if mixed else strong)))
     if weak.sum() >= _ENOUGH * len(weak):
         return Plain(timed=True, weak=True, within=_reach(text.take(weak)))
-    return Plain()
+    return Plain(traces=has_traces(sample.only(np.ones(len(sample.lines), np.bool_))))
 
 
 def _reach(text: Text) -> int:

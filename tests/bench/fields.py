@@ -24,7 +24,11 @@ from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Block, Text, records_of, split_lines
 from logkit.formats.levels import read_levels
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = next(
+    (found for above in Path(__file__).resolve().parents if (found := above / "shared" / "corpus").is_dir()),
+    Path("shared/corpus"),
+)
+"""Where the corpus is: beside this checkout, or beside a folder it is in."""
 FIELDS = ("timestamp", "level", "service", "message")
 GOALS = {"timestamp": 98.0, "level": 97.0, "service": 92.0, "message": 92.0}
 REFERENCE_US = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
@@ -47,7 +51,7 @@ def read(raw: bytes, filename: str = "") -> tuple[Format, pl.DataFrame]:
     chosen = detect(raw, filename)
     block = Block.of(raw.decode("utf-8", "replace").encode())
     lines = split_lines(block)
-    starts = chosen.starts(lines)
+    starts = getattr(chosen, "edges", chosen.starts)(lines)
     starts[0] = True
     records = records_of(lines, starts)
     rules = TimeRules(reference_us=REFERENCE_US)
