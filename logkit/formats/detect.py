@@ -21,6 +21,7 @@ from logkit.formats.nested import CONTAINERS, ENVELOPES, Nested, content, names_
 from logkit.formats.outline import Outline, outlines
 from logkit.formats.pattern import TIME
 from logkit.formats.plain import Plain
+from logkit.formats.registry import registered
 from logkit.formats.timefinder import WITHIN, find_times, has_time
 from logkit.formats.traces import has_traces
 
@@ -195,9 +196,14 @@ def _control() -> Mask:
 _CONTROL: Final = _control()
 
 
-@lru_cache(maxsize=1)
 def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
     """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
+    own = tuple((format, outlines(format)) for format in registered())
+    return (*own, *_catalogued())
+
+
+@lru_cache(maxsize=1)
+def _catalogued() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
     formats = (JsonLines(), *(known for known in catalog() if not isinstance(known, Plain | JsonLines)), Logfmt())
     return tuple((format, outlines(format)) for format in formats)
 
