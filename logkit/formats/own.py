@@ -84,7 +84,8 @@ class Format:
             raise FormatError("expected example lines, found none", name=name)
         for pattern in propose(examples):
             made = cls(pattern, name=name)
-            if all(made.read(line) is not None for line in examples):
+            wanted = {"level"} & set(made.inner.fields)
+            if all((found := made.read(line)) is not None and wanted <= set(found) for line in examples):
                 return made
         message = f"expected lines that begin alike, found {len(examples)} with no time, level or name in common"
         raise FormatError(f"{message}; try logkit.Format('{{timestamp}} {{message}}')", name=name)
