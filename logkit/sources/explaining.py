@@ -21,6 +21,7 @@ from logkit.sources.recode import shown
 
 _HEAD_BYTES: Final = 65_536
 _SHOWN: Final = 5  # lines that do not fit, and formats that read some
+_LEFT: Final = "style='text-align:left;white-space:nowrap'"
 _WIDE: Final = 96  # characters of a line that are shown
 
 
@@ -66,9 +67,11 @@ class Explanation:
     def _repr_html_(self) -> str:
         if self.format is None:
             return f"<p><b>{_safe(self.path)}</b>: {_safe(self.title)}</p>"
-        rows = "".join(f"<tr><th>{_safe(name)}</th><td>{_safe(value)}</td></tr>" for name, value in self.example)
+        rows = "".join(
+            f"<tr><th {_LEFT}>{_safe(name)}</th><td {_LEFT}>{_safe(value)}</td></tr>" for name, value in self.example
+        )
         tried = "".join(
-            f"<tr><td>{_safe(name)}</td><td style='text-align:right'>{share:.0%}</td></tr>"
+            f"<tr><td {_LEFT}>{_safe(name)}</td><td style='text-align:right'>{share:.0%}</td></tr>"
             for name, share in self.candidates[: 2 * _SHOWN]
         )
         wrong = "".join(map(_marked, self.misfits))
@@ -76,8 +79,8 @@ class Explanation:
             f"<div><p><b>{_safe(self.path)}</b> is read as <b>{_safe(self.format.name)}</b> ({_safe(self.title)}): "
             f"{self.read:,} of {self.records:,} records looked at.</p>"
             f"<div style='display:flex;flex-wrap:wrap;gap:2em;align-items:flex-start'>"
-            f"<table><caption style='text-align:left'>The first record</caption>{rows}</table>"
-            f"<table><caption style='text-align:left'>Formats that read some</caption>{tried}</table></div>"
+            f"<table><caption {_LEFT}>The first record</caption>{rows}</table>"
+            f"<table><caption {_LEFT}>Formats that read some</caption>{tried}</table></div>"
             f"{wrong}</div>"
         )
 
