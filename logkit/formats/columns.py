@@ -102,13 +102,13 @@ def build_frame(
 
 
 def has_level(kind: LevelKind, text: Text | None, size: int) -> Mask:
-    """Which of `size` records name a level; all do where levels do not come from a word in a field."""
+    """Which of `size` records name a level, or leave it out; all do where levels do not come from a word in a field."""
     if text is not None and isinstance(kind, tuple):
-        known: Mask = _mapped(kind, text).is_not_null().to_numpy()
+        known: Mask = _mapped(kind, text).is_not_null().to_numpy() | (text.start == text.stop)
         return known
     if text is None or kind not in get_args(LevelWords):
         return np.ones(size, np.bool_)
-    result: Mask = level_codes(text, cast(LevelWords, kind)) != NONE
+    result: Mask = (level_codes(text, cast(LevelWords, kind)) != NONE) | (text.start == text.stop)
     return result
 
 
@@ -156,7 +156,10 @@ def _levels(kind: LevelKind, fields: Mapping[str, Column], size: int) -> pl.Seri
         return _mapped(kind, column)
     if kind in _SOURCES:
         numbers = _strings(kind, column, None)
-        return levels_from_status(numbers) if kind == "status" else _syslog_levels(numbers, fields.get("message"))
+        if kind == "status":
+            return levels_from_status(numbers)
+        levels = _syslog_levels(numbers, fields.get("message"))
+        return _else_word(levels, fields["level"]) if "level" in fields else levels
     text = column if isinstance(column, Text) else text_of(column)[0]
     return read_levels(text, cast(LevelWords, kind))
 
@@ -181,6 +184,12 @@ def _syslog_levels(priority: pl.Series, message: Column | None) -> pl.Series:
     if word.null_count() == len(word):
         return levels
     return levels.zip_with(levels.is_not_null(), read_levels(text_of(word)[0], "words"))
+
+
+def _else_word(levels: pl.Series, column: Column) -> pl.Series:
+    """The levels, and where there is none that of the word in a field."""
+    text = column if isinstance(column, Text) else text_of(column)[0]
+    return levels.zip_with(levels.is_not_null(), read_levels(text, "words"))
 
 
 def _service(fields: Mapping[str, Column], ok: Mask | None, size: int) -> pl.Series:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from logkit.formats.base import Format, Parsed, TimeRules
-from logkit.formats.block import Lines, Mask, Positions, Records
+from logkit.formats.block import Lines, Mask, Positions, Records, Text
 from logkit.formats.plain import Plain
 
 MOST: Final = 8
@@ -60,7 +60,7 @@ class Mixed:
         for member in (*self.members, self.rest):
             if not len(todo):
                 break
-            parsed = member.parse(records.take(todo), times, stats_only=stats_only)
+            parsed = _parse(member, records.take(todo), times, stats_only)
             frames.append(parsed.frame.filter(parsed.ok))
             rows.append(todo[parsed.ok])
             todo = todo[~parsed.ok]
@@ -68,6 +68,22 @@ class Mixed:
             return self.rest.parse(records, times, stats_only=stats_only)
         order = np.argsort(np.concatenate(rows))
         return Parsed(pl.concat(frames, how="diagonal_relaxed")[order], np.ones(len(records), np.bool_), "")
+
+
+def _parse(member: Format, records: Records, times: TimeRules, stats_only: bool) -> Parsed:
+    """As the member does; of one without records of several lines, later lines are put behind the message."""
+    more = np.flatnonzero(records.stop > records.line_stop)
+    if member.multiline or not len(more):
+        return member.parse(records, times, stats_only=stats_only)
+    first = Records(records.block, records.start, records.line_stop, records.line_stop)
+    parsed = member.parse(first, times, stats_only=stats_only)
+    more = more[parsed.ok[more]]
+    if stats_only or not len(more):
+        return parsed
+    rest = Text(records.block, records.line_stop[more], records.stop[more]).series()
+    message = parsed.frame["message"]
+    longer = message.scatter(more, message.gather(more).fill_null("") + rest)
+    return Parsed(parsed.frame.with_columns(longer.alias("message")), parsed.ok, parsed.reason)
 
 
 def reads(format: Format, lines: Lines) -> Mask:

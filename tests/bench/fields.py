@@ -33,7 +33,11 @@ FIELDS = ("timestamp", "level", "service", "message")
 GOALS = {"timestamp": 98.0, "level": 97.0, "service": 92.0, "message": 92.0}
 REFERENCE_US = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
 
-_OTHER_LEVELS = {"*": "INFO", "#": "WARN", "In": "INFO", "Wa": "WARN", "Db": "DEBUG", "Er": "ERROR"}
+_OTHER_LEVELS = {
+    "*": "INFO", "#": "WARN", "In": "INFO", "Wa": "WARN", "Db": "DEBUG", "Er": "ERROR",
+    # SSSD's debug levels, as sssd.conf(5) names them
+    "0x0010": "FATAL", "0x0020": "FATAL", "0x0040": "ERROR", "0x0100": "INFO", "0x0400": "DEBUG",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
