@@ -248,6 +248,8 @@ class _Cutter:
         until = edges[closed] if closed < len(edges) else closing
         lines = self._lines
         at = lines.start[(lines.start >= edges[0]) & (lines.start < until)]
+        if len(at) == min(closed, len(edges)):
+            return np.zeros(0, np.int64)  # every line is a group already
         chosen = np.isin(lines.start, at)
         found = at[find(Lines(lines.block, at, lines.stop[chosen], lines.next[chosen]))]
         return np.setdiff1d(found, edges)
