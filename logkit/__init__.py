@@ -13,10 +13,14 @@ from __future__ import annotations
 from types import ModuleType
 
 from logkit.engine import Monitor, Settings, read, watch
-from logkit.errors import LogkitError, NeedsEvents, PathError, SettingError
+from logkit.errors import FormatError, LogkitError, NeedsEvents, PathError, SettingError
+from logkit.formats.own import Format
 from logkit.snapshot import Snapshot
+from logkit.sources.explaining import explain
 
 __all__ = [
+    "Format",
+    "FormatError",
     "LogkitError",
     "Monitor",
     "NeedsEvents",
@@ -25,6 +29,7 @@ __all__ = [
     "Settings",
     "Snapshot",
     "demo",
+    "explain",
     "read",
     "watch",
 ]

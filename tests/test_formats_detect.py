@@ -14,6 +14,8 @@ from logkit.formats import Format, JsonLines, Plain, TimeRules, candidates, dete
 from logkit.formats.block import Block, Lines, Mask, records_of, split_lines
 from logkit.formats.catalog import entries
 from logkit.formats.head import surely_json
+from logkit.formats.mixed import MOST, Mixed
+from logkit.formats.nested import Nested
 
 LOGBACK = b"2026-03-01 12:00:0%d.123 [main] INFO com.example.Main - ready\n"
 ACCESS = b'10.0.0.%d - - [01/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"\n'
@@ -68,8 +70,18 @@ def test_lesser_times_count_where_most_lines_have_one() -> None:
     assert detect(b"12:00:00 one\n12:00:01 two\nthree\n") == Plain(timed=True, weak=True, within=16)
 
 
-def test_a_file_of_no_single_format_is_plain() -> None:
-    assert detect(lines(ACCESS) + lines(LOGBACK)).name == "plain"
+def test_a_file_of_no_single_format_is_read_by_those_it_has() -> None:
+    found = detect(lines(ACCESS) + lines(LOGBACK))
+    assert isinstance(found, Mixed)
+    assert found.name == "access-combined + logback"
+    assert detect(lines(ACCESS) + lines(LOGBACK) * 9).name == "access-combined + logback"
+    assert detect(lines(ACCESS, 300) + (LOGBACK % 1)).name == "access-combined"
+
+
+def test_many_formats_in_one_file_are_bounded() -> None:
+    found = detect(b"".join(line + b"\n" for line in SAMPLES if b"\n" not in line))
+    assert isinstance(found, Mixed)
+    assert 1 < len(found.members) <= MOST
 
 
 def test_the_files_name_decides_between_formats_that_read_it_alike() -> None:
@@ -110,7 +122,10 @@ def test_what_is_not_looked_at_would_not_have_changed_the_answer(
     kinds: list[bytes], order: list[int], name: str
 ) -> None:
     head = b"\n".join(kinds[number % len(kinds)] for number in order)
-    assert detect(head, name) == chosen(head, name)
+    found, single = detect(head, name), chosen(head, name)
+    found = found.outer if isinstance(found, Nested) else found
+    joined = isinstance(found, Mixed) and (isinstance(single, Plain) or single in found.members)
+    assert found == single or joined
 
 
 def test_the_answer_depends_on_the_head_alone() -> None:

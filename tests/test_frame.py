@@ -78,7 +78,7 @@ def test_ci_runs_and_names_no_host_and_no_home() -> None:
     assert re.findall(r"\w+://|/home/|/root/", script.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("name", ["py.typed", "formats/catalog.toml"])
+@pytest.mark.parametrize("name", ["py.typed", "formats/known/00_words.toml", "formats/known/90_general.toml"])
 def test_the_package_brings_its_data_along(name: str) -> None:
     assert resources.files("logkit").joinpath(name).is_file()
 

@@ -65,6 +65,7 @@ class Engine:
                 block_bytes=settings.block_bytes,
                 max_record_bytes=settings.max_record_bytes,
                 keep=keep,
+                columns=None if settings.columns is None else frozenset(settings.columns),
                 service=service,
             ),
             files=self.files,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zoneinfo
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
@@ -23,7 +24,8 @@ class Settings:
     max_thread_deaths: replacements before the engine gives up.
     follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
     file that begins like one already read is waited for: it may be a copy in the making. finite: everything
-    is read once, as it is now, and last records are finished.
+    is read once, as it is now, and last records are finished. columns: which columns of `snap.events` are made, besides
+    those that say where a record stands and the level, time and service that statistics need; all of them by default.
     """
 
     workers: int = 0
@@ -43,6 +45,7 @@ class Settings:
     follow_seconds: float = 30.0
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
+    columns: tuple[str, ...] | None = None
     timezone: str = "UTC"
     missing_ok: bool = False
     notify: bool = True
@@ -51,10 +54,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.workers == 0:
             object.__setattr__(self, "workers", default_workers())
+        object.__setattr__(self, "columns", _names(self.columns))
         for field in fields(self):
             value = getattr(self, field.name)
             low = 0 if field.name in _MAY_BE_ZERO else None
-            if isinstance(field.default, bool | str):
+            if isinstance(field.default, bool | str) or field.default is None:
                 continue
             kind = int if isinstance(field.default, int) else (int, float)
             if not isinstance(value, kind):
@@ -79,6 +83,17 @@ class Settings:
                 setting="timezone",
                 value=self.timezone,
             ) from error
+
+
+def _names(columns: object) -> tuple[str, ...] | None:
+    """The names of columns, checked."""
+    if columns is None:
+        return None
+    names = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, str) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        message = f"expected columns= to be a list of names, found {columns!r}; try ['timestamp', 'message']"
+        raise SettingError(message, setting="columns", value=columns)
+    return tuple(names)
 
 
 def default_workers() -> int:

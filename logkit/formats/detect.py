@@ -10,34 +10,68 @@ import numpy as np
 
 from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Mask, Text
-from logkit.formats.catalog import catalog
+from logkit.formats.catalog import catalog, json_kinds
 from logkit.formats.head import HEAD_BYTES, Head
+from logkit.formats.headed import headed
+from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.mixed import MOST, Mixed
+from logkit.formats.nested import CONTAINERS, ENVELOPES, Nested, content, names_zone
 from logkit.formats.outline import Outline, outlines
+from logkit.formats.pattern import TIME
 from logkit.formats.plain import Plain
+from logkit.formats.registry import registered
 from logkit.formats.timefinder import WITHIN, find_times, has_time
+from logkit.formats.traces import has_traces
 
 _ENOUGH: Final = 0.6  # the share of records below which a format is not believed
 _NEAR: Final = 0.1  # a specific format may read so much less than the best one and still be chosen
 _TIMED: Final = 0.1  # the share of lines with a time from which on lines without one are continuations
 _HALF: Final = 0.5
+_NEARLY_ALL: Final = 0.98  # the share of records from which on nobody asks what the rest are
+_LEAST: Final = 0.02  # the share of lines that a format must read to be one of several
 
 
 def detect(head: bytes, filename: str = "") -> Format:
     """The format of a file that begins with `head` (only `HEAD_BYTES` of it are looked at).
 
-    There always is one: a specific format that reads most of the records, else `plain`. Nothing in `head`
-    raises. Of formats that read about as much, one whose name `filename` bears comes first (`redis.log`).
+    There always is one: a specific format that reads most of the records, `Mixed` where several together do, else
+    `plain`. Nothing in `head` raises. Of formats that read about as much, one whose name `filename` bears comes
+    first (`redis.log`).
     """
     sample = Head(head)
     if not len(sample.lines):
         return Plain()
+    return _opened(_detect(head, sample, filename), sample)
+
+
+def _opened(found: Format, sample: Head) -> Format:
+    """A format that wraps others, with the one that is in it."""
+    parts = found.members if isinstance(found, Mixed) else (found,)
+    if not all(part.name in ENVELOPES for part in parts):
+        return found
+    joins = all(part.name in CONTAINERS for part in parts)
+    inside = content(found, sample.lines)
+    head = Head(inside)
+    if not len(head.lines):
+        return found
+    inner = _detect(inside, head, "")
+    # A level alone is nothing that a line of syslog would not say by itself.
+    if not joins and not (isinstance(inner, JsonLines | Logfmt) or (has_times(inner) and not isinstance(inner, Mixed))):
+        return found
+    outer_times = names_zone(found, sample.only(np.ones(len(sample.lines), np.bool_)))
+    return Nested(found, inner, joins, outer_times and not names_zone(inner, inside))
+
+
+def _detect(head: bytes, sample: Head, filename: str) -> Format:
+    """The format of the lines themselves."""
     stem = filename.rpartition("/")[2].lower()
     # Those whose name the file bears first: the first good one in this order is the answer.
     order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
     found: list[tuple[Format, float]] = []
     first: Format | None = None
+    read = 0.0
     for format, share in _shares(order, head, sample):
         found.append((format, share))
         best = max(share for _, share in found)
@@ -45,7 +79,52 @@ def detect(head: bytes, filename: str = "") -> Format:
         # As near as that to the best there can be: no format that follows could put another one first.
         if read >= 1 - _NEAR:
             break
-    return first or _plain(sample)
+    if first is not None and read >= _NEARLY_ALL:
+        return first
+    return _mixture(first, sample) or first or _plain(sample)
+
+
+def _mixture(first: Format | None, sample: Head) -> Mixed | None:
+    """The formats that read a head together, where that is clearly more than `first` alone reads."""
+    plausible = sample.plausible
+    left = plausible & ~sample.reading(first)[0] if first else plausible.copy()
+    wanted = int(left.sum())
+    least = max(1, int(_LEAST * len(left)))
+    claims: list[tuple[Format, int]] = []
+    for known, found in _known():
+        if not left.any():
+            break
+        if sample.refuses(found):
+            continue
+        format = known
+        if isinstance(known, JsonLines | Logfmt):
+            made = _made(known, sample.only(left & sample.begins_with(known)))
+            if made is None:
+                continue
+            format = made
+        if first is not None and format.name == first.name:
+            continue
+        claimed = left & sample.reading(format)[0]
+        count = int(claimed.sum())
+        # A level or a name alone is little to go by: a format without times must read several lines.
+        if count >= (least if has_times(format) else max(least, 2)):
+            claims.append((format, count))
+            left &= ~claimed
+    if wanted - int(left.sum()) < _HALF * wanted * (first is not None) or not claims:
+        return None
+    most = sorted(claims, key=lambda claim: -claim[1])[: MOST - (first is not None)]
+    members = [format for format, _ in claims if (format, _) in most]
+    if first is not None:
+        place = [known.name for known, _ in _known()]
+        members.append(first)
+        members.sort(key=lambda member: place.index(member.name) if member.name in place else 0)
+    return Mixed(tuple(members), _plain(sample)) if len(members) > 1 or not first else None
+
+
+def has_times(format: Format) -> bool:
+    """Whether a format's records have times of their own."""
+    fields = getattr(format, "fields", ())
+    return any(name == TIME or getattr(name, "column", "") == TIME for name in fields)
 
 
 def candidates(head: bytes) -> list[tuple[Format, float]]:
@@ -117,10 +196,15 @@ def _control() -> Mask:
 _CONTROL: Final = _control()
 
 
-@lru_cache(maxsize=1)
 def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
     """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
-    formats = (JsonLines(), *(format for format in catalog() if not isinstance(format, Plain)), Logfmt())
+    own = tuple((format, outlines(format)) for format in registered())
+    return (*own, *_catalogued())
+
+
+@lru_cache(maxsize=1)
+def _catalogued() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
+    formats = (JsonLines(), *(known for known in catalog() if not isinstance(known, Plain | JsonLines)), Logfmt())
     return tuple((format, outlines(format)) for format in formats)
 
 
@@ -128,13 +212,22 @@ def _shares(
     formats: Iterable[tuple[Format, tuple[Outline, ...]]], head: bytes, sample: Head
 ) -> Iterator[tuple[Format, float]]:
     """Each format that reads some of the head's records, and the share it reads."""
+    table = headed(head)
+    if table is not None and (share := sample.share(table)) > 0:
+        yield table, share
     for known, found in formats:
         if sample.refuses(found):
             continue
-        format = known.from_head(head) if isinstance(known, JsonLines | Logfmt) else known
+        format = _made(known, head) if isinstance(known, JsonLines | Logfmt) else known
         share = sample.share(format) if format else 0.0
         if format and share > 0:
             yield format, share
+
+
+def _made(known: JsonLines | Logfmt, head: bytes) -> Format | None:
+    """A format that is made from a head; None where the head is not of that kind."""
+    format = known.from_head(head)
+    return christened(format, head, json_kinds()) if isinstance(format, JsonLines) else format
 
 
 def _plain(sample: Head) -> Plain:
@@ -152,7 +245,7 @@ def _plain(sample: Head) -> Plain:
         return Plain(timed=True, weak=mixed, within=_reach(text.take(strong | weak if mixed else strong)))
     if weak.sum() >= _ENOUGH * len(weak):
         return Plain(timed=True, weak=True, within=_reach(text.take(weak)))
-    return Plain()
+    return Plain(traces=has_traces(sample.only(np.ones(len(sample.lines), np.bool_))))
 
 
 def _reach(text: Text) -> int:

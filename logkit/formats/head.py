@@ -7,6 +7,7 @@ the format itself takes for starts. Stack traces, headers and blank lines so cou
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
@@ -14,11 +15,13 @@ from typing import Final
 import numpy as np
 
 from logkit.formats.access import Access
-from logkit.formats.base import Format, TimeRules
-from logkit.formats.block import Block, Lines, Mask, Positions, Text, records_of, split_lines
+from logkit.formats.base import Format
+from logkit.formats.block import Block, Lines, Mask, Positions, Text, split_lines
 from logkit.formats.glance import may_read
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.manyline import ManyLine
+from logkit.formats.mixed import reads
 from logkit.formats.outline import Outline, might_read
 from logkit.formats.regex import Regex
 from logkit.formats.template import Template
@@ -33,6 +36,7 @@ _GLANCE: Final = 12  # lines a format must read some of to be looked at in earne
 _UNTIMED: Final = 0.5  # the share of all lines that a format without times must read
 _BOM: Final = b"\xef\xbb\xbf"
 _ESCAPED: Final = b"\\u"
+_PAIR: Final = re.compile(rb"[A-Za-z_@][\w.@/:-]{0,40}=")
 
 
 class Head:
@@ -75,33 +79,49 @@ class Head:
 
         It is 0 for a format of the catalogue that could read none of a few lines.
         """
-        known = isinstance(format, Template | Regex | Access)
-        read = self._reads(format)
-        if not read.any():
+        read, expected = self.reading(format)
+        if not self._sufficient(format, read):
             return 0.0
+        return int(read.sum()) / int(expected.sum())
+
+    def reading(self, format: Format) -> tuple[Mask, Mask]:
+        """Which lines the format reads as records, and which look like the start of one."""
+        if isinstance(format, JsonLines) and all(map(surely_json, self._written)):
+            read = np.ones(len(self.lines), np.bool_)
+        else:
+            read = reads(format, self.lines)
+        if not read.any():
+            return read, read
         starts = format.starts(self.lines)
         read &= starts
+        if isinstance(format, ManyLine):
+            # Its records go on over lines of any kind: only what stands before the first one is not its own.
+            return read, starts | (np.arange(len(starts)) < np.argmax(starts))
         # Lines that are starts anyway need not be asked for times, which takes long.
-        expected = starts if starts.all() else starts | self.timed
-        count, found = int(expected.sum()), int(read.sum())
-        if not found or (known and not self._glimpsed(format, read)):
-            return 0.0
-        if found < _UNTIMED * self.plausible.sum() and not self.timed.any():
-            return 0.0
-        return found / count
+        return read, starts if starts.all() else starts | self.timed
 
-    def _reads(self, format: Format) -> Mask:
-        """Which lines the format reads as records of one line each, a level word among its fields being one."""
-        if isinstance(format, Template | Regex | Access | Logfmt):
-            return format.recognises(self.lines)
-        if isinstance(format, JsonLines) and all(map(surely_json, self._written)):
-            return np.ones(len(self.lines), np.bool_)
-        records = records_of(self.lines, np.ones(len(self.lines), np.bool_))
-        return format.parse(records, TimeRules(), stats_only=True).ok.copy()
+    def _sufficient(self, format: Format, read: Mask) -> bool:
+        """Whether it reads enough to be believed: without times half of the lines, of the catalogue one at a glance."""
+        found = int(read.sum())
+        if not found or (isinstance(format, Template | Regex | Access) and not self._glimpsed(format, read)):
+            return False
+        if isinstance(format, ManyLine):
+            return True
+        return bool(found >= _UNTIMED * self.plausible.sum() or self.timed.any())
+
+    def begins_with(self, kind: JsonLines | Logfmt) -> Mask:
+        """Which lines may be of a kind that is made from a head: objects, or those with an equals sign."""
+        if isinstance(kind, JsonLines):
+            return np.array([line.lstrip().startswith(b"{") for line in self._written], np.bool_)
+        return np.array([_PAIR.match(line) is not None for line in self._written], np.bool_)
+
+    def only(self, chosen: Mask) -> bytes:
+        """Some of the lines, as a head of their own."""
+        return b"".join(line + b"\n" for line, fits in zip(self._written, chosen.tolist(), strict=True) if fits)
 
     def _glimpsed(self, format: Format, read: Mask) -> bool:
         """Whether a glance at a few lines shows one that the format could read."""
-        if self.plausible.any() and read[self.plausible].all():
+        if read[self.plausible].all():
             return True  # whichever lines the glance falls on
         return bool(read[self._glance].any()) or may_read(format, self.text.take(self._glance))
 

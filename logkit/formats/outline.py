@@ -16,6 +16,7 @@ from logkit.formats.access import Access
 from logkit.formats.base import Format
 from logkit.formats.layouts import Element, Layout, layouts
 from logkit.formats.levels import WORDS
+from logkit.formats.manyline import ManyLine
 from logkit.formats.pattern import MESSAGE, TIME, Field, Pattern, Step
 from logkit.formats.regex import Regex
 from logkit.formats.template import Template
@@ -77,8 +78,10 @@ def outlines(format: Format) -> tuple[Outline, ...]:
     inner = format.inner if isinstance(format, Access) else format
     if isinstance(inner, Template):
         return tuple(_outline(_template_runs(pattern, inner)) for pattern in inner.alternatives)
-    if isinstance(inner, Regex) and not inner.search and not _STRANGE.search(inner.pattern):
-        branches = _parse(inner.pattern)
+    pattern = inner.start if isinstance(inner, ManyLine) else inner.pattern if isinstance(inner, Regex) else None
+    searched = isinstance(inner, Regex) and inner.search
+    if pattern is not None and not searched and not _STRANGE.search(pattern):
+        branches = _parse(pattern)
         return (_outline(_runs(branches[0])),) if len(branches) == 1 else ()
     return ()
 

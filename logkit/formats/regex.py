@@ -18,6 +18,7 @@ from logkit.formats.columns import (
     SERVICES,
     Column,
     Ints,
+    LevelKind,
     build_frame,
     check_levels,
     has_level,
@@ -52,7 +53,7 @@ class Regex:
     pattern: str
     time: str = "%Y-%m-%d %H:%M:%S%f"
     multiline: bool = False
-    levels: str = "words"
+    levels: LevelKind = "words"
     splittable: bool = True
     search: bool = False
     dash_is_null: bool = False
@@ -70,7 +71,7 @@ class Regex:
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the pattern's groups, in order."""
-        return _groups(self.name, self.pattern)
+        return groups_of(self.name, self.pattern)
 
     @property
     def _native(self) -> str:
@@ -112,14 +113,14 @@ class Regex:
             fields[name] = (
                 nulled(found[name], (found[name] != "-").fill_null(True).to_numpy()) if dashes else found[name]
             )
-        us, timed = _times(fields.pop(TIME, None), ok, self.time, times)
+        us, timed = times_of(fields.pop(TIME, None), ok, self.time, times)
         if MESSAGE in fields and not stats_only:
             fields[MESSAGE] = _lengthened(found[MESSAGE], records)
         frame = build_frame(fields, ok, us, timed, levels=self.levels, whole=records.whole(), stats_only=stats_only)
         return Parsed(frame, ok, f"does not fit the regular expression {self.pattern}")
 
 
-def _times(column: Column | None, ok: Mask, layout: str, rules: TimeRules) -> tuple[Ints | None, Mask | None]:
+def times_of(column: Column | None, ok: Mask, layout: str, rules: TimeRules) -> tuple[Ints | None, Mask | None]:
     """The times of a column; rows with a time that cannot be read are no longer `ok`."""
     if not isinstance(column, pl.Series):
         return None, None
@@ -149,7 +150,7 @@ def _lengthened(message: pl.Series, records: Records) -> pl.Series:
 
 
 @lru_cache(maxsize=512)
-def _groups(name: str, pattern: str) -> tuple[str, ...]:
+def groups_of(name: str, pattern: str) -> tuple[str, ...]:
     """The named groups of a regular expression, in order. FormatError shows where it is wrong."""
     try:
         found = pl.Series([""]).str.extract_groups(pattern).struct.fields

@@ -8,7 +8,7 @@ import numpy as np
 
 from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Block, Lines, Mask, Records, Text
-from logkit.formats.columns import build_frame, check_levels, dashes_empty, has_level
+from logkit.formats.columns import LevelKind, build_frame, check_levels, dashes_empty, has_level
 from logkit.formats.layouts import check_layout
 from logkit.formats.matcher import match, match_one, misfit
 from logkit.formats.pattern import MESSAGE, TIME, Pattern, compile_patterns
@@ -32,7 +32,7 @@ class Template:
     pattern: str
     time: str = "%Y-%m-%d %H:%M:%S%f"
     multiline: bool = False
-    levels: str = "words"
+    levels: LevelKind = "words"
     splittable: bool = True
     optional: tuple[str, ...] = ()
     dash_is_null: bool = False

@@ -230,6 +230,10 @@ class _Cutter:
             origin[0] = self._span.continues
         edges, origin, anchor = self._pieces(block, base, edges, origin, closing)
         closed = len(edges) - (end is None or held)
+        more = self._within(edges, origin, closed, closing)
+        if len(more):
+            place = np.searchsorted(edges, more)
+            edges, origin, closed = np.insert(edges, place, more), np.insert(origin, place, -1), closed + len(more)
         chunks = []
         stops = np.append(edges[1:], closing)
         offset = np.append(base + edges, base + closing)
@@ -243,6 +247,20 @@ class _Cutter:
             return chunks, closing if end is not None else unused
         self._anchor = anchor
         return chunks, self._used(block, int(edges[-1]))
+
+    def _within(self, edges: Positions, origin: Positions, closed: int, closing: int) -> Positions:
+        """Where further records begin in the closed ones, which are groups of records then."""
+        find = getattr(self._span.format, "edges", None)
+        if find is None or self._recoded is not None or (origin >= 0).any() or not closed:
+            return np.zeros(0, np.int64)
+        until = edges[closed] if closed < len(edges) else closing
+        lines = self._lines
+        at = lines.start[(lines.start >= edges[0]) & (lines.start < until)]
+        if len(at) == min(closed, len(edges)):
+            return np.zeros(0, np.int64)  # every line is a group already
+        chosen = np.isin(lines.start, at)
+        found = at[find(Lines(lines.block, at, lines.stop[chosen], lines.next[chosen]))]
+        return np.setdiff1d(found, edges)
 
     def _end(self, block: Block, begin: int, at_end: bool) -> int | None:
         """Where the last record of the source ends as far as it is known; None while more is to come."""
