@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from logkit.errors import LogkitError
 from logkit.sources import Batch, Found, Identity, Span, complement, include
 from logkit.sources.span import Ranges
 
@@ -17,6 +18,10 @@ Tail = tuple[int, int, bytes]
 """(stop, length, digest) of the bytes before an offset, by which a file is known again."""
 
 DELETED = "deleted before its last record was whole"
+
+
+class Overtaken(LogkitError):
+    """A batch has bytes that are finished already: what is left of its source is planned anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +165,7 @@ def observed(progress: Progress, found: Found, now: float) -> Progress:
         disk_bytes=found.size,
         modified=found.modified,
         changed_at=progress.changed_at if same else now,
-        suspect=progress.suspect or (progress.identity is not None and not grown),
+        suspect=progress.suspect or (progress.identity is not None and (not grown or progress.copy_of is not None)),
         nameless=False,
         gone=False,
         error=progress.error if progress.retrying or same else None,  # what was given up may be whole now
@@ -192,8 +197,11 @@ def lost(progress: Progress) -> tuple[int, int]:
 # -- what readers change ---------------------------------------------------------------------------------
 
 
-def probed(progress: Progress, identity: Identity, lease: int) -> Progress:
-    """With what opening it told. A generation keeps the reference its first times without a year were put near to."""
+def probed(progress: Progress, identity: Identity, lease: int, shared_bytes: int = 0) -> Progress:
+    """With what opening it told. A generation keeps the reference its first times without a year were put near to.
+
+    `shared_bytes` at its beginning are those of another source, as that of a copy which was written on.
+    """
     before = progress.identity
     if before is not None and before.head:
         identity = replace(identity, reference_us=before.reference_us)
@@ -209,11 +217,21 @@ def probed(progress: Progress, identity: Identity, lease: int) -> Progress:
     )
     if identity.hole_bytes and not progress.ranges:
         progress = skipped(progress, 0, identity.hole_bytes, "a hole of NUL bytes, left by truncation")
+    if shared_bytes and not progress.ranges:
+        progress = skipped(progress, 0, shared_bytes, "shared with another file, where it is read")
     return progress
 
 
 def committed(progress: Progress, batch: Batch) -> Progress:
-    """With one more batch read and in its place (or shown, if it is held)."""
+    """With one more batch read and in its place (or shown, if it is held).
+
+    Raises `Overtaken` for bytes that are finished: nothing is finished twice, whoever reads it.
+    """
+    if complement(progress.ranges, batch.start, batch.stop) != ((batch.start, batch.stop),):
+        raise Overtaken(
+            f"expected bytes {batch.start} to {batch.stop} of {progress.path!r} to be open, found some of them "
+            "finished; what is open is read anew"
+        )
     progress = looked(progress, batch.stop)
     if batch.held:
         return replace(
@@ -248,6 +266,11 @@ def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:
     return progress
 
 
+def overtaken(progress: Progress, seen_to: int) -> Progress:
+    """With one lease given back by a reader that found its bytes finished: what is still open is planned anew."""
+    return replace(finished(progress, seen_to), read_at=None)
+
+
 def looked(progress: Progress, seen_to: int) -> Progress:
     """With a reader having looked as far as `seen_to`."""
     return progress if seen_to <= progress.seen_bytes else replace(progress, seen_bytes=seen_to)
@@ -269,6 +292,11 @@ def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
 def set_aside(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` given up because of an error."""
     return replace(skipped(progress, start, stop, reason), last_error=reason)
+
+
+def nothing_left(work: Span | Probe) -> bool:
+    """Whether all records that begin in a span were taken before it failed: what follows is another span's."""
+    return isinstance(work, Span) and work.stop is not None and work.start >= work.stop
 
 
 def restart_from(span: Span, done_to: int | None, last_offset: int, tail: Tail | None) -> Span:

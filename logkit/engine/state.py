@@ -108,7 +108,10 @@ class State:
     # -- batches
 
     def commit(self, batch: Batch) -> None:
-        """Take in one batch as a whole: its statistics, its rows and its byte range become visible at once."""
+        """Take in one batch as a whole: its statistics, its rows and its byte range become visible at once.
+
+        Raises `Overtaken`, and changes nothing, where some of its bytes are finished already.
+        """
         key = batch.source, batch.generation
         frame = None if batch.held else _frame_of(batch)
         with self._lock:

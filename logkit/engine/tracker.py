@@ -31,6 +31,9 @@ class Tracker:
         self._census = Census()
         self._ids = itertools.count()
         self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
+        self._twins: dict[
+            Key, Key
+        ] = {}  # files that came back after their source had gone on in a copy, and that source
         self.dirty: dict[Key, None] = {}
 
     def take(self, scanned: list[Found], now: float) -> None:
@@ -69,6 +72,10 @@ class Tracker:
         before = self._state.progress(key) if key else None
         if key is None or before is None:
             self._start((next(self._ids), 0), found, now)
+        elif before.file != file:
+            twin = next(self._ids), 0
+            self._twins[twin] = key
+            self._start(twin, found, now)
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
@@ -98,12 +105,28 @@ class Tracker:
     def _depart(self, key: Key) -> Progress:
         """What is known of a source's content is all there will be, unless there is a copy of it."""
         gone = self._state.change(key, core.departed)
-        copy = self._copies.pop(key, None)
-        if copy is not None and self._adopt(key, copy):
-            return gone
-        if (held := self._state.held(key)) is not None:
-            self._state.commit(replace(held, held=False))  # what was shown stays: it cannot be read again
+        self.conclude(key)
+        if gone.copy_of is not None:
+            self.conclude(gone.copy_of)
         return gone
+
+    def conclude(self, key: Key) -> None:
+        """A source that is gone goes on in its copy; where there is none, what was shown of it stays.
+
+        Not before its readers are done: what they have in hand they have read while it was whole.
+        """
+        one = self._state.progress(key)
+        if one is None or not one.gone or one.leases:
+            return
+        copy = self._copies.get(key)
+        place = self._state.progress(copy) if copy is not None else None
+        if place is not None and not place.gone and (place.leases or (place.suspect and not place.error)):
+            return  # it is being looked at whether it is a copy still; what is found out leads here again
+        self._copies.pop(key, None)
+        if copy is not None and self._adopt(key, copy):
+            return
+        if (held := self._state.held(key)) is not None:
+            self._state.commit(replace(held, held=False))  # it cannot be read again
 
     def _follow(self, file: File, now: float) -> None:
         """A known file that the scan did not find: renamed to where nobody looks, or deleted.
@@ -148,8 +171,12 @@ class Tracker:
         for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
-            if one is None or known is None or progress.path in (one.first_path, one.path):
+            if one is None or known is None:
                 continue
+            if self._twins.get(progress.key) == key:
+                found.append(known)
+            if progress.path in (one.first_path, one.path):
+                continue  # what stands in its place comes after it
             called_like_it = rotated_from(one.first_path) == rotated_from(progress.path)
             if beside(one.first_path, progress.path) and (called_like_it or len(known.head) >= _WHOLE_HEAD):
                 found.append(known)
@@ -159,15 +186,12 @@ class Tracker:
         """What was found is a copy of a source: not to be read again, but to go on from should that one be gone."""
         self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
         self._copies[original] = key
-        one = self._state.progress(original)
-        if one is not None and one.gone:
-            del self._copies[original]
-            self._adopt(original, key)
+        self.conclude(original)
 
     def _adopt(self, original: Key, copy: Key) -> bool:
         """A source goes on in the file that is a copy of it; False where that is gone as well."""
         place = self._state.progress(copy)
-        if place is None or place.identity is None or place.file is None or place.gone:
+        if place is None or place.identity is None or place.file is None or place.gone or place.copy_of != original:
             return False
         found = Found(place.path, *place.file, place.disk_bytes, place.modified)
         identity = place.identity

@@ -131,10 +131,14 @@ class Watcher:
         while self._outcomes:
             outcome = self._outcomes[0]
             key = outcome.work.source, outcome.work.generation
+            before = self._state.progress(key)
             if outcome.error is None:
                 self._succeeded(key, outcome, now)
             else:
                 self._failed(key, outcome, now)
+            self._tracker.conclude(key)
+            if before is not None and before.copy_of is not None:
+                self._tracker.conclude(before.copy_of)
             # Only now: should this thread die on the way, the next one takes the outcome up again.
             self._outcomes.popleft()
             self._in_flight -= 1
@@ -154,7 +158,7 @@ class Watcher:
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
-            self._state.change(key, lambda p: core.probed(p, identity, 1))
+            self._state.change(key, lambda p: core.probed(p, identity, 1, outcome.shared_bytes))
 
     def _may_still_grow(self, key: Key, now: float) -> bool:
         """Whether a file that begins like another is waited for: a copy in the making shows itself when it is done."""
@@ -177,6 +181,9 @@ class Watcher:
         if outcome.cause == "changed":
             self._state.change(key, lambda p: core.finished(p, 0))
             self._look_again(key, now)
+            return
+        if outcome.cause == "overtaken" or core.nothing_left(left):
+            self._state.change(key, lambda p: core.overtaken(p, outcome.seen_to))
             return
         tried = left.attempt >= self._settings.max_attempts
         # While watching, a file that cannot be read now is waited for without end: it may come back.

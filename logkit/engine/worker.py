@@ -13,8 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Probe, Tail, restart_from
+from logkit.engine.progress import Candidate, Key, Overtaken, Probe, Tail, restart_from
 from logkit.engine.state import State
 from logkit.engine.threads import Activity, describe
 from logkit.errors import LogkitError
@@ -28,6 +30,8 @@ from logkit.sources.reader import Reader, reader_for
 
 Work = Span | Probe
 
+_COMPARED_BYTES = 1 << 20
+
 
 class ContentChanged(LogkitError):
     """What is read no longer begins or goes on as it did: the file was truncated, or is another one."""
@@ -39,8 +43,9 @@ class Outcome:
 
     `seen_to` is how far the reader looked into the source, `head` how the file begins. `cause` tells failures of the
     file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
-    (`changed`) and content nobody can read (`poison`). Of a probe: `same` says whether the file is the one expected;
-    `copy_of` whose content it has, and `maybe_of` whose content it may come to have (a copy in the making).
+    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`). Of a probe: `same`
+    says whether the file is the one expected; `copy_of` whose content it has, and `maybe_of` whose content it may come
+    to have (a copy in the making); `shared_bytes` are at the beginning of a copy that was written on.
     """
 
     work: Work
@@ -52,6 +57,7 @@ class Outcome:
     same: bool = True
     copy_of: Key | None = None
     maybe_of: Key | None = None
+    shared_bytes: int = 0
     cause: str = "poison"
 
 
@@ -123,18 +129,47 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            for one in probe.candidates:
-                if _is(descriptor, identity, one):
-                    return Outcome(probe, identity=identity, copy_of=one.key)
+            original = next((one for one in probe.candidates if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
-            if not alike:
+            if not alike and original is None:
                 return Outcome(probe, identity=identity)
-            end = end_of(descriptor, identity.compression, identity.encoding)
+            whole = identity.compression is not None and original is not None
+            end = None if whole else end_of(descriptor, identity.compression, identity.encoding)
+        if original is not None:
+            shared = None if end is None else self._shared_bytes(probe, identity, original, end)
+            if shared is None:
+                return Outcome(probe, identity=identity, copy_of=original.key)
+            return Outcome(probe, identity=identity, shared_bytes=shared)
+        assert end is not None
         for one in alike:
             part = self._is_part_of(one, identity, end)
             if part is not False:
                 return Outcome(probe, identity=identity, copy_of=one.key if part else None, maybe_of=one.key)
         return Outcome(probe, identity=identity)
+
+    def _shared_bytes(self, probe: Probe, identity: Identity, one: Candidate, end: Tail) -> int | None:
+        """How many whole lines' bytes a copy shares with its original, where it has others behind them; else None.
+
+        None also where the original can no longer be compared with it: then the copy is all there is.
+        """
+        if identity.serial or one.compression is not None or self._is_part_of(one, identity, end) is not False:
+            return None
+        files, at, lines, alike = self._shared.files, 0, 0, _COMPARED_BYTES
+        while alike == _COMPARED_BYTES:  # one after the other: who holds a file open must not wait for another
+            with files.borrow(probe.path, probe.file) as descriptor:
+                copy = os.pread(descriptor, _COMPARED_BYTES, at)
+            try:
+                with files.borrow(one.path, one.file) as descriptor:
+                    alike = _alike(copy, os.pread(descriptor, _COMPARED_BYTES, at))
+                    intact = same_content(descriptor, one.compression, one.encoding, one.head, one.tail)
+            except OSError:
+                return None
+            if not intact:
+                return None
+            if end_of_line := copy.rfind(identity.line_end, 0, alike) + 1:
+                lines = at + end_of_line
+            at += alike
+        return lines if alike < len(copy) else None
 
     def _is_part_of(self, one: Candidate, identity: Identity, end: Tail) -> bool | None:
         """Whether all there is of a file stands in the source it may be a copy of; None where it cannot be told."""
@@ -178,8 +213,8 @@ class Worker:
 
     def _failure(self, work: Work, error: BaseException) -> Outcome:
         cause = "io" if isinstance(error, OSError) else "poison"
-        if isinstance(error, TornArchive | ContentChanged):
-            cause = "torn" if isinstance(error, TornArchive) else "changed"
+        for kind, name in ((TornArchive, "torn"), (ContentChanged, "changed"), (Overtaken, "overtaken")):
+            cause = name if isinstance(error, kind) else cause
         if isinstance(work, Probe):
             again = replace(work, attempt=work.attempt + 1)
             return Outcome(work, again, describe(error), cause=cause)
@@ -230,6 +265,13 @@ class _WatchedReader:
 def _is(descriptor: int, identity: Identity, one: Candidate) -> bool:
     """Whether a file has the content of a source, as far as that was read."""
     return same_content(descriptor, identity.compression, identity.encoding, one.head, one.tail)
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes they have in common at the beginning."""
+    size = min(len(one), len(other))
+    differ = np.flatnonzero(np.frombuffer(one, np.uint8, size) != np.frombuffer(other, np.uint8, size))
+    return int(differ[0]) if len(differ) else size
 
 
 def _may_become(identity: Identity, one: Candidate) -> bool:

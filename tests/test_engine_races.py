@@ -1,0 +1,148 @@
+"""What falls between two steps of two threads, done by hand in the order that hurts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.by_hand import ByHand
+from tests.scenario_tools import Scene
+
+
+class Between:
+    """Passed as `service=`: does something once, between the reading of a block and its commit."""
+
+    def __init__(self) -> None:
+        self.do: Callable[[], object] | None = None
+
+    def __call__(self, path: str) -> str:
+        do, self.do = self.do, None
+        if do is not None:
+            do()
+        return "orders"
+
+
+@pytest.mark.parametrize("root", ["folder", "file"])
+def test_a_log_cut_while_its_last_record_is_being_flushed_gives_that_record_once(
+    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The record is shown; the worker has read it again to finish it when the watcher sees the log cut.
+    scene, between = Scene(tmp_path / "logs", root), Between()
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, service=between)
+    scene.came(hand.settle())
+
+    def cut() -> None:
+        shutil.copy2(scene.log, scene.rotated(1))
+        os.truncate(scene.log, 0)
+        scene.write(7)
+        hand.look()
+
+    hand.now += 10.0  # the record has been quiet for long enough
+    hand.go_round()
+    between.do = cut
+    assert hand.work()
+    assert between.do is None
+    scene.came(hand.settle())
+
+
+def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The old content's only place is the copy, whose new name a worker is about to look behind.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.write(5)
+    shutil.copy2(scene.log, scene.rotated(1))
+    scene.came(hand.settle())
+    scene.rotated(1).rename(scene.rotated(2))
+    hand.look()
+    assert len(hand.queued()) == 1
+    os.truncate(scene.log, 0)
+    scene.write(2)
+    hand.look()
+    scene.came(hand.settle())
+    with scene.appending(scene.rotated(2)) as out:  # and what is written there is read on
+        scene.write(3, out)
+    scene.came(hand.settle())
+
+
+def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, follow_seconds=0.0)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated(1))
+    hand.settle()
+    scene.log.rename(tmp_path / "away.log")
+    for _ in range(3):  # missed, flushed, given up
+        hand.settle()
+        hand.now += 10.0
+    assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
+    (tmp_path / "away.log").rename(scene.log)
+    scene.came(hand.settle())
+    scene.write(3)
+    scene.came(hand.settle())
+
+
+def test_a_span_whose_worker_dies_behind_its_last_record_does_not_read_the_next_ones_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(40)
+    hand = ByHand(monkeypatch, scene.root, span_bytes=1000, retry_seconds=0.0)
+    tidy, deaths = hand.state.tidy, iter([MemoryError("no room to tidy up")])
+
+    def dies_once() -> None:
+        if error := next(deaths, None):
+            raise error
+        tidy()
+
+    monkeypatch.setattr(hand.state, "tidy", dies_once)
+    scene.came(hand.settle())
+
+
+def test_bytes_finished_by_one_reader_are_refused_from_another_and_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However it comes that two have the same bytes in hand: nothing is finished twice, and nothing stays open.
+    scene, between = Scene(tmp_path / "logs"), Between()
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, service=between)
+    hand.settle()
+    held = hand.state.held((0, 0))
+    assert held is not None
+    scene.write(3)
+    hand.look()
+    between.do = lambda: hand.state.commit(replace(held, held=False))
+    assert hand.work()
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("seen_as_copy", [True, False])
+@pytest.mark.parametrize("to_log", [0, 4])
+def test_a_copy_that_is_written_on_gives_what_is_its_own(
+    seen_as_copy: bool, to_log: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(50)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated("app.log.bak"))
+    if seen_as_copy:
+        hand.settle()
+    scene.write(3, scene.rotated("app.log.bak"))
+    scene.write(to_log)
+    snap = hand.settle()
+    scene.came(snap)
+    copy = snap.audit().set_index("path").loc[str(scene.rotated("app.log.bak"))]
+    assert (copy["events"], copy["skipped_reason"]) == (3, "shared with another file, where it is read")
