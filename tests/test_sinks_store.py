@@ -47,7 +47,7 @@ def saved(source: int = 1, generation: int = 0, **facts: Any) -> Saved:
         head_bytes=6,
         reference_us=NOON,
         ranges=((0, 10), (20, 30)),
-        tails=((10, 10, b"\0" * 16), (30, 10, b"\xff" * 16)),
+        ends=((10, 10, b"\0" * 16, 0), (30, 10, b"\xff" * 16, 20)),
         seen_bytes=30,
         event_bytes=20,
         skipped_bytes=0,
@@ -55,7 +55,6 @@ def saved(source: int = 1, generation: int = 0, **facts: Any) -> Saved:
         events=2,
         rejects=0,
         cuts=0,
-        last_offset=20,
         disk_bytes=30,
         modified=1.5,
         gone=False,
@@ -134,7 +133,7 @@ def test_events_come_out_as_they_went_in(store: Store) -> None:
 
 def test_what_is_loaded_again_equals_what_was_committed(path: Path) -> None:
     frame = rows({"duration_ms": 3.0}, {"service": "größe", "level": "ERROR"})
-    sources = (saved(1), saved(1, 1, path="/logs/\udcff\n %41'.log", last_offset=None, ranges=(), tails=(), gone=True))
+    sources = (saved(1), saved(1, 1, path="/logs/\udcff\n %41'.log", ranges=(), ends=(), gone=True))
     with closing(Store.open(path)) as store:
         store.commit([part(frame)], sources[::-1], Stats.of(frame))
         lineage = store.lineage

@@ -19,7 +19,7 @@ from logkit.sources.service import service_of_path
 File = tuple[int, int]
 
 _MAX_DEPARTED = 10_000
-_MAX_CANDIDATES = 32
+_MAX_CANDIDATES = 1000
 _ROTATION = re.compile(
     r"(?:[._-]\d{1,5}|[._-]?\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d{2}(?:[-_.:]?\d{2}){0,2})?|\.(?:gz|bz2|xz|zst|old|bak))+$"
 )
@@ -92,6 +92,11 @@ def rotated_from(path: str) -> str:
     """A file's name without what rotation puts behind it: `app.log.2.gz` was `app.log`."""
     name = os.path.basename(path)
     return _ROTATION.sub("", name) or name
+
+
+def unrotated(path: str) -> str:
+    """The path of a rotated file before it was rotated, where that only renamed it."""
+    return os.path.join(os.path.dirname(path), rotated_from(path))
 
 
 def beside(path: str, other: str) -> bool:

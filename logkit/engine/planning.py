@@ -42,7 +42,7 @@ def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) ->
         final,
         expect=known if progress.suspect and not progress.copy_of else None,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
-        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.ranges else None,
+        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.taken else None,
     )
 
 
@@ -66,7 +66,7 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
     if identity is None or format is None or progress.leases or progress.error or progress.gone or progress.copy_of:
         return progress, []
     final = flush_due(progress, now, settings)
-    gaps = complement(progress.ranges, 0, progress.disk_bytes)
+    gaps = complement(progress.taken, 0, progress.disk_bytes)
     inner = not progress.serial and any(high < progress.disk_bytes for _, high in gaps)
     if progress.read_at is not None and not inner:
         size, was_final = progress.read_at
@@ -100,7 +100,6 @@ def _span(
     final: bool,
     settings: Settings,
 ) -> Span:
-    follows = aligned and start > 0 and start == progress.finished_to
     return Span(
         source=progress.source,
         generation=progress.generation,
@@ -115,7 +114,7 @@ def _span(
         line_end=identity.line_end,
         aligned=aligned,
         final=final,
-        continues=progress.last_offset if follows else None,
+        continues=progress.last_before(start) if aligned else None,
         file=progress.file,
         head=identity.head,
         tail=progress.tail_at(start) if start else None,

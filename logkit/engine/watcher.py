@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from logkit.engine import planning
 from logkit.engine import progress as core
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
@@ -24,6 +25,7 @@ from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
 from logkit.engine.worker import Outcome, Work
+from logkit.sinks import registry
 from logkit.sources import Roots, Skipped, Span
 
 _SCAN_COST_FACTOR = 50  # a quiet scan of cost c is followed by 50 c of rest: at most 2 % of a core
@@ -45,6 +47,7 @@ class Watcher:
         outcomes: deque[Outcome],
         stopping: threading.Event,
         files: Descriptors,
+        delivery: Delivery,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
@@ -56,7 +59,8 @@ class Watcher:
         self._clock = clock
         self._wake = threading.Event()
         self._changed: deque[str] = deque()  # paths from notification; append and popleft are atomic
-        self._tracker = Tracker(settings, state, files)
+        self._delivery = delivery
+        self._tracker = Tracker(settings, state, files, delivery)
         self._dirty = self._tracker.dirty
         self._ties = itertools.count()
         self._backlog: deque[Work] = deque()
@@ -68,6 +72,10 @@ class Watcher:
         self._scanned = 0  # the newest ticket a full scan has been made for
         self.skipped: tuple[Skipped, ...] = ()
         self.missing: tuple[str, ...] = ()
+
+    def resume(self, known: Sequence[Progress]) -> None:
+        """Take up the sources that a store remembers, before the threads start."""
+        self._tracker.resume(known, self._roots.covers)
 
     def nudge(self, path: str | None = None) -> None:
         """Wake the watcher, to look at one path or just to go round once more. Any thread may call."""
@@ -109,9 +117,11 @@ class Watcher:
 
     def _scan(self, now: float) -> None:
         began = self._clock()
-        scan = self._roots.scan()
-        self.skipped, self.missing = tuple(scan.skipped), tuple(scan.missing)
-        self._tracker.take(scan.found, now)
+        scan, ours = self._roots.scan(), registry.ours()
+        own = [one for one in scan.found if ours.has(one)]
+        self.skipped = (*scan.skipped, *(Skipped(one.path, "a store that is open here") for one in own))
+        self.missing = tuple(scan.missing)
+        self._tracker.take([one for one in scan.found if one not in own] if own else scan.found, now)
         cost = self._clock() - began
         after = self._clock()
         self._next_scan = after + max(self._settings.poll_seconds, _SCAN_COST_FACTOR * cost)
@@ -139,6 +149,7 @@ class Watcher:
             self._tracker.conclude(key)
             if before is not None and before.copy_of is not None:
                 self._tracker.conclude(before.copy_of)
+            self._delivery.mark(key)
             # Only now: should this thread die on the way, the next one takes the outcome up again.
             self._outcomes.popleft()
             self._in_flight -= 1
@@ -274,7 +285,7 @@ class Watcher:
         """Whether all that was there at the last scan has been read, or has been given up."""
         hopeful = [work for _, _, work in self._delayed if not isinstance(work, Probe) or self._settings.finite]
         waiting = (self._in_flight, self._outcomes, self._dirty, self._changed, hopeful)
-        return not any(waiting) and not any(self._is_partial(key) for key in self._due)
+        return not any(waiting) and self._delivery.settled and not any(self._is_partial(key) for key in self._due)
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""

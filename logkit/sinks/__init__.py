@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from logkit.sinks.opening import owns, real
+from logkit.sinks.opening import real
+from logkit.sinks.registry import owns
 from logkit.sinks.saved import Expired, Saved, read_path, written_path
 from logkit.sinks.store import Store
 

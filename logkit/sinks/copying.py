@@ -18,6 +18,7 @@ from logkit.sinks.ddl import quoted
 from logkit.sinks.making import make_if_missing
 from logkit.sinks.saved import Saved
 from logkit.sources import complement
+from logkit.sources.span import digest
 from logkit.stats import Stats
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def save(view: StoreView, path: str | os.PathLike[str], stats: Callable[[], Stat
     opening.check_folder(target)
     _check_free(target, view.path, overwrite)
     new = f"{target}.new{os.getpid()}-{uuid.uuid4().hex}"
+    registry.enter(new, None)  # nobody is to take it for a log while it grows
     try:
         make_if_missing(new, int(time.time() * 1e6))
         _fill(view.whole(), new, stats)
@@ -46,6 +48,7 @@ def save(view: StoreView, path: str | os.PathLike[str], stats: Callable[[], Stat
     except OSError as error:
         raise StoreError(f"expected to write a copy to {target!r}, found: {error.strerror}", path=target) from error
     finally:
+        registry.leave(new)
         for left in (new, f"{new}.wal"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(left)
@@ -146,8 +149,6 @@ def _as_of(query: Query, sources: Iterable[Saved], seq: int) -> Iterator[Saved]:
     A source of which nothing was committed by then is left out. What was set aside later stays so: it is in no event.
     """
     later = _runs(query, seq)
-    last = query.ask('source, generation, max("offset")', rest=" GROUP BY ALL").fetchall()
-    offsets = {(source, generation): offset for source, generation, offset in last}
     for one in sources:
         key = (one.source, one.generation)
         if key not in later:
@@ -158,17 +159,27 @@ def _as_of(query: Query, sources: Iterable[Saved], seq: int) -> Iterator[Saved]:
         ranges = tuple(left for low, high in one.ranges for left in complement(spans, low, high))
         if not ranges:
             continue
-        ends = {stop for _, stop in ranges}
         yield replace(
             one,
             ranges=ranges,
-            tails=tuple(tail for tail in one.tails if tail[0] in ends),
+            ends=_ends(query, one, [stop for _, stop in ranges]),
             seen_bytes=ranges[-1][1],
             event_bytes=one.event_bytes - sum(stop - start for start, stop in spans),
             events=one.events - int(runs["events"].sum()),
             rejects=one.rejects - int(runs["rejects"].sum()),
-            last_offset=offsets.get(key),
         )
+
+
+def _ends(query: Query, one: Saved, stops: Iterable[int]) -> tuple[tuple[int, int, bytes, int], ...]:
+    """The ends of a source's ranges: as they are known, or with a tail of no bytes where one ended earlier."""
+    known, ends = {end[0]: end for end in one.ends}, []
+    for stop in stops:
+        rest = f' AND source = {one.source:d} AND generation = {one.generation:d} AND "offset" < {stop:d}'
+        if stop in known:
+            ends.append(known[stop])
+        elif (last := query.ask('max("offset")', rest=rest).fetchall()[0][0]) is not None:
+            ends.append((stop, 0, digest(b""), last))
+    return tuple(ends)
 
 
 def _runs(query: Query, seq: int) -> dict[tuple[int, int], pl.DataFrame]:

@@ -30,9 +30,9 @@ TABLES: Final = (
     # one row per source and generation; ranges are flattened: start, stop, start, stop …
     "CREATE TABLE logkit_sources (source BIGINT, generation BIGINT, path VARCHAR, device UBIGINT, inode UBIGINT, "
     "head BLOB, compression VARCHAR, encoding VARCHAR, format VARCHAR, head_bytes BIGINT, reference_us BIGINT, "
-    'ranges BIGINT[], tails STRUCT("stop" BIGINT, length BIGINT, digest BLOB)[], seen_bytes BIGINT, '
+    'ranges BIGINT[], ends STRUCT("stop" BIGINT, length BIGINT, digest BLOB, last_offset BIGINT)[], seen_bytes BIGINT, '
     "event_bytes BIGINT, skipped_bytes BIGINT, skipped_reason VARCHAR, events BIGINT, rejects BIGINT, cuts BIGINT, "
-    "last_offset BIGINT, disk_bytes BIGINT, modified DOUBLE, gone BOOLEAN, "
+    "disk_bytes BIGINT, modified DOUBLE, gone BOOLEAN, "
     "expired_events BIGINT, expired_bytes BIGINT)",
     # deltas: their sum is the statistics as of the last commit
     "CREATE TABLE logkit_stats (seq BIGINT, data BLOB)",

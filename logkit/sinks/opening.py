@@ -48,11 +48,6 @@ def real(path: str | os.PathLike[str]) -> str:
     return os.path.realpath(os.path.expanduser(os.fspath(path)))
 
 
-def owns(store: str, path: str) -> bool:
-    """Whether `path` is a store's file (real paths), or one of those DuckDB and we put beside it."""
-    return path == store or path.startswith((f"{store}.wal", f"{store}.tmp", f"{store}.new"))
-
-
 def connect(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open the database file at a real path; it must exist. Raises the StoreError family."""
     import duckdb

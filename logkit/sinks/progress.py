@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ALL: Final = tuple(field.name for field in fields(Saved))
+_END: Final = ("stop", "length", "digest", "last_offset")
 _TAKE: Final = (
     "DELETE FROM logkit_sources WHERE (source, generation) IN (SELECT (source, generation) FROM arriving) "
     "RETURNING source, generation, expired_events, expired_bytes"
@@ -55,7 +56,7 @@ def _saved(row: dict[str, Any]) -> Saved:
         | {
             "path": read_path(row["path"]),
             "ranges": tuple(zip(edges[::2], edges[1::2], strict=True)),
-            "tails": tuple((tail["stop"], tail["length"], tail["digest"]) for tail in row["tails"]),
+            "ends": tuple(tuple(end[name] for name in _END) for end in row["ends"]),
         }
     )
 
@@ -64,17 +65,16 @@ def _table(sources: Collection[Saved]) -> pa.Table:
     import pyarrow as pa
 
     texts = dict.fromkeys(("path", "compression", "encoding", "format", "skipped_reason"), pa.string())
-    tail = pa.struct([("stop", pa.int64()), ("length", pa.int64()), ("digest", pa.binary())])
+    end = pa.struct([(name, pa.binary() if name == "digest" else pa.int64()) for name in _END])
     kinds = {
         **texts,
         **dict.fromkeys(("device", "inode"), pa.uint64()),
-        **{"head": pa.binary(), "ranges": pa.list_(pa.int64()), "tails": pa.list_(tail)},
+        **{"head": pa.binary(), "ranges": pa.list_(pa.int64()), "ends": pa.list_(end)},
         **{"modified": pa.float64(), "gone": pa.bool_()},
     }
     values = map(list, zip(*map(attrgetter(*_ALL), sources), strict=True))
     columns: dict[str, list[Any]] = dict(zip(_ALL, values, strict=True))
     columns["path"] = [written_path(path) for path in columns["path"]]
     columns["ranges"] = [[edge for pair in ranges for edge in pair] for ranges in columns["ranges"]]
-    names = ("stop", "length", "digest")
-    columns["tails"] = [[dict(zip(names, one, strict=True)) for one in tails] for tails in columns["tails"]]
+    columns["ends"] = [[dict(zip(_END, one, strict=True)) for one in ends] for ends in columns["ends"]]
     return pa.table({name: pa.array(columns[name], kinds.get(name, pa.int64())) for name in _ALL})

@@ -15,10 +15,10 @@ class Saved:
     """One generation of a source as a store remembers it. All positions and sizes are decompressed bytes.
 
     `head` is the first <= 1 KiB of the content. `ranges` are the finished `(start, stop)`, ascending and apart from
-    each other; `tails` hold `(stop, length, digest)`, the blake2b-16 digest of the `length` bytes before `stop`, for
-    the end of each range. `modified` is in seconds since 1970, `reference_us` in µs since 1970. The `expired_` pair
-    counts what retention dropped, included in `events` and `event_bytes`: a store keeps it itself for a source it
-    knows, whatever a commit says of it.
+    each other; `ends` hold `(stop, length, digest, last_offset)` for the end of each: the blake2b-16 digest of the
+    `length` bytes before `stop`, and where the last record before it begins. `modified` is in seconds since 1970,
+    `reference_us` in µs since 1970. The `expired_` pair counts what retention dropped, included in `events` and
+    `event_bytes`: a store keeps it itself for a source it knows, whatever a commit says of it.
     """
 
     source: int
@@ -33,7 +33,7 @@ class Saved:
     head_bytes: int
     reference_us: int
     ranges: tuple[tuple[int, int], ...]
-    tails: tuple[tuple[int, int, bytes], ...]
+    ends: tuple[tuple[int, int, bytes, int], ...]
     seen_bytes: int
     event_bytes: int
     skipped_bytes: int
@@ -41,7 +41,6 @@ class Saved:
     events: int
     rejects: int
     cuts: int
-    last_offset: int | None
     disk_bytes: int
     modified: float
     gone: bool
