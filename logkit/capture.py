@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from logkit.stats import Stats
 
 
+DELETED = "deleted before its last record was whole"
+"""Why bytes of a file that is gone were passed over."""
+
+
 @dataclass(frozen=True, slots=True)
 class EventFrame:
     """Events of one source generation as a batch made them: the columns of `schema`, in offset order.

@@ -124,6 +124,6 @@ def whereabouts(progress: Progress, known: Iterable[File]) -> tuple[Found | None
             continue
         if (found.device, found.inode) == progress.file:
             place = found
-        elif related and (found.device, found.inode) not in taken and found.modified >= progress.modified:
+        elif related and (found.device, found.inode) not in taken and found.modified >= progress.verified:
             siblings.append(found)
     return place, siblings

@@ -26,9 +26,6 @@ class End(NamedTuple):
     last_offset: int
 
 
-DELETED = "deleted before its last record was whole"
-
-
 class Overtaken(LogkitError):
     """A batch has bytes that are finished already: what is left of its source is planned anew."""
 
@@ -74,9 +71,9 @@ class Progress:
     with a store they follow, when it has committed the events. `seen_bytes` is how far readers have looked. `leases`
     counts the spans that are planned and not yet finished. `read_at` is the (size, final) the last plan was made for.
     `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
-    read. `suspect`: it may be another file by now, and is looked at before it is read on. `nameless`: deleted, but
-    still held open and read. `copy_of`: its content is that of another source, which is read instead. `gone`: it is no
-    longer there.
+    read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
+    modification time when it last was what it is. `nameless`: deleted, but still held open and read. `copy_of`: its
+    content is that of another source, which is read instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -111,6 +108,7 @@ class Progress:
     nameless: bool = False
     copy_of: Key | None = None
     gone: bool = False
+    verified: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -281,6 +279,12 @@ def _ending(progress: Progress, batch: Batch) -> Progress:
     stops = {high for _, high in (*progress.taken, *progress.ranges)}
     known = (*progress.ends, End(batch.tail, batch.last_offset))
     return replace(progress, ends=tuple({end.tail[0]: end for end in known if end.tail[0] in stops}.values()))
+
+
+def read_through(progress: Progress, seen_to: int, head: bytes) -> Progress:
+    """With one lease given back by a reader that found nothing wrong."""
+    progress = finished(progress, seen_to, head)
+    return replace(progress, error=None, retrying=False, verified=progress.modified)
 
 
 def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:

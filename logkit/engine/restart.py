@@ -59,6 +59,7 @@ def restored(saved: Saved, now: float) -> Progress:
         path=saved.path,
         disk_bytes=saved.disk_bytes,
         modified=saved.modified,
+        verified=saved.modified,
         changed_at=now,
         identity=identity,
         file=(saved.device, saved.inode),

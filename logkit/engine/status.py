@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from logkit.capture import SourceStatus
-from logkit.engine.progress import DELETED, Progress, lost
+from logkit.capture import DELETED, SourceStatus
+from logkit.engine.progress import Progress, lost
 from logkit.sources.service import shown
 
 

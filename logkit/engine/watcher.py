@@ -158,9 +158,7 @@ class Watcher:
     def _succeeded(self, key: Key, outcome: Outcome, now: float) -> None:
         identity = outcome.identity
         if identity is None:
-            self._state.change(
-                key, lambda p: replace(core.finished(p, outcome.seen_to, outcome.head), error=None, retrying=False)
-            )
+            self._state.change(key, lambda p: core.read_through(p, outcome.seen_to, outcome.head))
         elif not outcome.same:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
@@ -290,7 +288,7 @@ class Watcher:
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""
         progress = self._state.progress(key)
-        return progress is not None and progress.unread_bytes > progress.held_bytes
+        return progress is not None and not progress.gone and progress.unread_bytes > progress.held_bytes
 
     def _rest(self, now: float) -> float:
         """Seconds until something is due by itself."""

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from logkit.capture import Capture, SourceStatus
+from logkit.capture import DELETED, Capture, SourceStatus
 from logkit.errors import PathError
 from logkit.sinks import opening, progress, sums
 from logkit.sinks.reading import connection_to
@@ -55,25 +55,28 @@ def capture_of(path: str | os.PathLike[str]) -> Capture:
 
 
 def _status(saved: Saved) -> SourceStatus:
-    finished_bytes = sum(stop - start for start, stop in saved.ranges)
+    open_bytes = max(0, saved.seen_bytes - sum(stop - start for start, stop in saved.ranges))
+    serial = saved.compression is not None or saved.encoding.startswith("utf-16")
+    lost = open_bytes if saved.gone else 0
     return SourceStatus(
         source=saved.source,
         generation=saved.generation,
         path=shown(saved.path),
         format=saved.format,
         compression=saved.compression,
-        size_bytes=saved.seen_bytes if saved.compression else saved.disk_bytes,
+        size_bytes=saved.seen_bytes if serial else saved.disk_bytes,
         offset_bytes=saved.ranges[0][1] if saved.ranges and saved.ranges[0][0] == 0 else 0,
         seen_bytes=saved.seen_bytes,
         committed_bytes=saved.event_bytes,
-        skipped_bytes=saved.skipped_bytes,
-        pending_bytes=max(0, saved.seen_bytes - finished_bytes),
+        skipped_bytes=saved.skipped_bytes + lost,
+        pending_bytes=open_bytes - lost,
         events=saved.events,
         rejects=saved.rejects,
         cuts=saved.cuts,
         state="gone" if saved.gone else "stored",
         attempts=0,
         error=None,
-        skipped_reason=saved.skipped_reason,
+        skipped_reason=saved.skipped_reason or (DELETED if lost else None),
         modified=saved.modified,
+        deleted_bytes=max(0, saved.disk_bytes - saved.seen_bytes) if saved.gone and not serial else 0,
     )
