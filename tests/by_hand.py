@@ -44,6 +44,12 @@ class ByHand:
         """The watcher goes round once, without a scan."""
         self.watcher.step(self.activity)
 
+    def replace_watcher(self) -> None:
+        """What another thread does first when the watcher's has died."""
+        self.engine.stopping.set()
+        self.watcher.loop(self.activity)
+        self.engine.stopping.clear()
+
     def work(self) -> bool:
         """The worker does the next piece of work; False if there is none."""
         if self.engine.queue.empty():

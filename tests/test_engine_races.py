@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from logkit.engine.progress import Key, Progress
 from tests.by_hand import ByHand
 from tests.scenario_tools import Scene
 
@@ -146,3 +148,79 @@ def test_a_copy_that_is_written_on_gives_what_is_its_own(
     scene.came(snap)
     copy = snap.audit().set_index("path").loc[str(scene.rotated("app.log.bak"))]
     assert (copy["events"], copy["skipped_reason"]) == (3, "shared with another file, where it is read")
+
+
+def test_a_log_written_anew_and_deleted_between_two_scans_is_read_from_the_descriptor_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(3))
+    scene.log.unlink()
+    scene.write(1)
+    hand.settle()
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("codec", ["gz", "utf-16"])
+def test_a_file_of_half_a_line_that_is_read_as_a_whole_only_is_read(
+    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A compressed log, or one in UTF-16, of which the first line never ends.
+    scene = Scene(tmp_path / "logs")
+    scene.folder.mkdir(exist_ok=True)
+    half = scene.text(1)[:-1]
+    scene.log.write_bytes(half.decode().encode("utf-16") if codec == "utf-16" else gzip.compress(half))
+    scene.came(ByHand(monkeypatch, scene.root).settle())
+
+
+def test_a_log_copied_before_anybody_has_looked_into_it_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The workers are busy: what the log holds is not known yet when its copy is found.
+    scene = Scene(tmp_path / "logs")
+    hand = ByHand(monkeypatch, scene.root)
+    scene.write(20)
+    hand.look()
+    shutil.copy2(scene.log, scene.rotated(1))
+    hand.look()
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_watcher_that_dies_in_the_middle_of_a_step_leaves_no_source_behind(
+    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It dies right after one of the changes it makes to what is known: of leases given, of leases taken back.
+    scene = Scene(tmp_path / "logs")
+    scene.write(40)
+    hand = ByHand(monkeypatch, scene.root, span_bytes=1000)
+    change, steps = hand.state.change, iter(range(100))
+
+    def dies_once(key: Key, how: Callable[[Progress], Progress]) -> Progress:
+        after = change(key, how)
+        if next(steps) == step:
+            raise MemoryError("no room to go on")
+        return after
+
+    monkeypatch.setattr(hand.state, "change", dies_once)
+    deaths = 0
+    for act in (
+        hand.settle,
+        lambda: scene.write(5),
+        hand.settle,
+        lambda: scene.log.rename(scene.rotated(1)),
+        hand.settle,
+    ):
+        try:
+            act()
+        except MemoryError:
+            deaths += 1
+            hand.replace_watcher()
+            act()
+    assert deaths == 1
+    snap = hand.settle()
+    scene.came(snap)
+    assert "reading" not in snap.files["state"].tolist()

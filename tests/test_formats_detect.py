@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logkit.formats import Plain, candidates, detect, is_binary
+from logkit.formats import Format, JsonLines, Plain, TimeRules, candidates, detect, is_binary
+from logkit.formats.block import Block, Lines, Mask, records_of, split_lines
+from logkit.formats.catalog import entries
+from logkit.formats.head import surely_json
 
 LOGBACK = b"2026-03-01 12:00:0%d.123 [main] INFO com.example.Main - ready\n"
 ACCESS = b'10.0.0.%d - - [01/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"\n'
@@ -80,6 +85,68 @@ def test_candidates_say_how_much_each_would_read() -> None:
     assert found["logback"] == 0.5
     assert list(found)[-1] == "plain"
     assert candidates(b"") == [(Plain(), 0.0)]
+
+
+def chosen(head: bytes, filename: str) -> Format:
+    """The rule in full: the first of those that read nearly as much as the best, one the file is named after first."""
+    *found, (plain, _) = candidates(head)
+    best = max((share for _, share in found), default=0.0)
+    good = [format for format, share in found if share >= max(0.6, best - 0.1)]
+    named = [format for format in good if format.name.partition("-")[0] in filename]
+    return next(iter(named or good), plain)
+
+
+SAMPLES = [sample["line"].encode() for entry in entries() for sample in entry.samples]
+KINDS = [*SAMPLES, JSON % 1, b'{"a": NaN}', b"level=info a=b", b"words only", b"  indented", b"2026-03-01 12:00:00 ~"]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=3),
+    st.lists(st.integers(0, 2), min_size=1, max_size=30),
+    st.sampled_from(["", "access.log", "syslog", "log4j.log", "spring-logback.log", "json"]),
+)
+def test_what_is_not_looked_at_would_not_have_changed_the_answer(
+    kinds: list[bytes], order: list[int], name: str
+) -> None:
+    head = b"\n".join(kinds[number % len(kinds)] for number in order)
+    assert detect(head, name) == chosen(head, name)
+
+
+def test_the_answer_depends_on_the_head_alone() -> None:
+    heads = [lines(LOGBACK), lines(ACCESS), lines(JSON), TRACE, *SAMPLES]
+    first = [detect(head) for head in heads]
+    assert [detect(head) for head in reversed(heads)] == first[::-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a":NaN}',
+        b'{"a":"\\ud800"}',
+        b"{'a':1}",
+        b'{"a":01}',
+        b'{"a":"\x01"}',
+        b'{"a":1}}',
+        b'{"a":1,}',
+        b"[1]",
+        b"{",
+    ],
+)
+def test_json_that_readers_disagree_on_is_left_to_the_reader(line: bytes) -> None:
+    assert not surely_json(line)
+
+
+@given(st.recursive(st.none() | st.integers() | st.floats(allow_nan=False) | st.text(), st.lists), st.text())
+def test_what_is_surely_json_is_read_as_json(value: object, key: str) -> None:
+    line = json.dumps({key: value}, ensure_ascii=False).encode("utf-8", "replace").replace(b"Infinity", b"1e999")
+    parsed = JsonLines().parse(records_of(*whole(line)), TimeRules(), stats_only=True)
+    assert parsed.ok.all() or not surely_json(line)
+
+
+def whole(line: bytes) -> tuple[Lines, Mask]:
+    found = split_lines(Block.of(line))
+    return found, np.ones(len(found), np.bool_)
 
 
 @settings(deadline=None)

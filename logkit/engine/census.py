@@ -6,6 +6,7 @@ whether an inode still is the same file is told by its content, which a worker l
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import OrderedDict
@@ -84,8 +85,10 @@ class Census:
     def originals(self, key: Key) -> list[Key]:
         """Sources with a related name that were known before this one appeared, the newest first."""
         related = self._stems[self._stem_of[key]]
-        keys = [one for one, since in related.items() if since < related[key]]
-        return keys[-_MAX_CANDIDATES:][::-1]
+        if next(iter(related.values())) == related[key]:
+            return []  # all of them came with one scan, be they thousands
+        earlier = (one for one, since in reversed(related.items()) if since < related[key])
+        return list(itertools.islice(earlier, _MAX_CANDIDATES))
 
 
 def rotated_from(path: str) -> str:

@@ -23,9 +23,9 @@ def needs_probe(progress: Progress, final: bool) -> bool:
         return False
     if identity is None or progress.suspect:
         return True
-    if identity.refused or identity.compression is not None:
+    if identity.refused:
         return False
-    grown = progress.disk_bytes > identity.head_bytes
+    grown = progress.disk_bytes > identity.head_bytes and identity.compression is None
     if identity.format is None:
         return grown or final
     return grown and identity.format.name == "plain" and identity.head_bytes < _ENOUGH_HEAD
@@ -54,9 +54,15 @@ def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
 def waits_for_flush(progress: Progress) -> bool:
     """Whether bytes are left that only an idle flush will finish."""
     identity = progress.identity
-    if identity is None or progress.gone or progress.error:
+    if identity is None or progress.gone or progress.error or progress.passed_over:
         return False
-    return progress.unread_bytes > 0 and identity.compression is None
+    return is_undecided(progress) or (progress.unread_bytes > 0 and identity.compression is None)
+
+
+def is_undecided(progress: Progress) -> bool:
+    """Whether a file that has content has no format yet: its first line is not whole."""
+    identity = progress.identity
+    return identity is not None and identity.format is None and progress.disk_bytes > 0
 
 
 def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, list[Span]]:

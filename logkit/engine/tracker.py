@@ -105,8 +105,9 @@ class Tracker:
     def _begin_anew(self, key: Key, found: Found, now: float) -> None:
         """The same file with other content: truncated and written anew, or another file with its inode."""
         self._census.replace((found.device, found.inode))
-        self._files.release((found.device, found.inode))
         before = self._depart(key)
+        if not before.nameless:  # else it is to be read from nowhere but our own descriptor
+            self._files.release((found.device, found.inode))
         same_name = before.path == found.path
         self._start((key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0), found, now)
         if not self._settings.finite:
@@ -162,9 +163,12 @@ class Tracker:
         if found is not None:
             self._observe(found, now)
         elif status is not None:
+            self._state.change(key, lambda p: p if p.nameless else replace(p, nameless=True))
             if (status.st_size, status.st_mtime) != (before.disk_bytes, before.modified):
                 self._observe(Found(before.path, *file, status.st_size, status.st_mtime), now)
-            self._state.change(key, lambda p: p if p.nameless else replace(p, nameless=True))
+                self._state.change(key, lambda p: replace(p, nameless=True))
+        if census.known.get(file) != key:
+            return  # it had been written anew: the next scan misses what stands there now
         quiet = now - max(before.changed_at, census.missing[file])
         busy = before.leases or before.unread_bytes or before.error
         nowhere = found is None and status is None
@@ -178,6 +182,16 @@ class Tracker:
         for found in whereabouts(before, self._census.known)[1]:
             if self._census.returned(found) is None:
                 self._observe(found, now)
+
+    def is_too_early(self, progress: Progress) -> bool:
+        """Whether a new file has to wait: nobody has looked yet into one whose copy it may be."""
+        if progress.identity is not None or progress.leases or self._settings.finite:
+            return False
+        originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
+        return any(
+            one is not None and one.identity is None and one.disk_bytes and not (one.gone or one.error)
+            for one in originals
+        )
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""

@@ -11,7 +11,7 @@ import itertools
 import queue
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
 from logkit.engine.worker import Outcome, Work
 from logkit.sinks import registry
-from logkit.sources import Roots, Skipped, Span
+from logkit.sources import Roots, Skipped
 
 _SCAN_COST_FACTOR = 50  # a quiet scan of cost c is followed by 50 c of rest: at most 2 % of a core
 _EARLY_COST_FACTOR = 10  # one that notification asks for, by at least 10 c
@@ -66,7 +66,7 @@ class Watcher:
         self._backlog: deque[Work] = deque()
         self._delayed: list[tuple[float, int, Work]] = []  # the retry heap: when, tie-breaker, what
         self._due: dict[Key, float] = {}  # when to plan a source again: an idle flush, or a copy that came to nothing
-        self._in_flight = 0
+        self._out: Counter[Key] = Counter()  # pieces of work not concluded: here, queued, or in a worker's hands
         self._next_scan = 0.0
         self._earliest_scan = 0.0
         self._scanned = 0  # the newest ticket a full scan has been made for
@@ -85,11 +85,19 @@ class Watcher:
 
     def loop(self, activity: Activity) -> None:
         """Go round until the stop event is set."""
+        self._recount()
         while not self._stopping.is_set():
             wait = self.step(activity)
             activity.enter("waiting")
             self._wake.wait(wait)
             self._wake.clear()
+
+    def _recount(self) -> None:
+        """Put leases right that the thread before this one did not come to give or to take back when it died."""
+        for progress in self._state.all_progress():
+            if progress.leases != self._out[progress.key]:
+                self._state.change(progress.key, lambda p: replace(p, leases=self._out[p.key], read_at=None))
+                self._dirty[progress.key] = None
 
     def step(self, activity: Activity) -> float:
         """One round: look, take outcomes back, plan, feed the queue. Returns how long there is nothing to do."""
@@ -152,7 +160,9 @@ class Watcher:
             self._delivery.mark(key)
             # Only now: should this thread die on the way, the next one takes the outcome up again.
             self._outcomes.popleft()
-            self._in_flight -= 1
+            self._out[key] -= 1
+            if not self._out[key]:
+                del self._out[key]
             self._dirty[key] = None
 
     def _succeeded(self, key: Key, outcome: Outcome, now: float) -> None:
@@ -206,6 +216,7 @@ class Watcher:
         )
         pause = min(self._settings.retry_seconds * 2 ** min(left.attempt - 1, 20), self._settings.max_retry_seconds)
         heapq.heappush(self._delayed, (now + pause, next(self._ties), left))
+        self._out[key] += 1
 
     def _known_key(self, key: Key) -> bool:
         progress = self._state.progress(key)
@@ -229,7 +240,6 @@ class Watcher:
             if progress is not None:
                 work = replace(work, path=progress.path)  # it may have been renamed since
             self._backlog.appendleft(work)
-            self._in_flight += 1
         for key, when in list(self._due.items()):
             if when <= now:
                 del self._due[key]
@@ -239,36 +249,36 @@ class Watcher:
 
     def _plan(self, now: float) -> None:
         for key in list(self._dirty):
-            del self._dirty[key]
             before = self._state.progress(key)
-            if before is None:
-                continue
-            if before.gone or (before.copy_of and not before.suspect):
-                continue
-            final = planning.flush_due(before, now, self._settings)
-            if planning.needs_probe(before, final):
-                after = self._state.change(key, lambda p: replace(p, leases=1))
-                self._put(planning.probe(after, final, self._tracker.candidates(after)))
-                continue
-            spans: list[Span] = []
+            if before is None or before.gone or (before.copy_of and not before.suspect):
+                del self._dirty[key]
+            elif not self._tracker.is_too_early(before):
+                self._plan_source(before, now)
+                del self._dirty[key]  # only now: should this thread die on the way, the next one plans it
+
+    def _plan_source(self, before: Progress, now: float) -> None:
+        work: list[Work] = []
+        final = planning.flush_due(before, now, self._settings)
+        if planning.needs_probe(before, final):
+            after = replace(before, leases=1)
+            work.append(planning.probe(after, final, self._tracker.candidates(after)))
+        else:
             after, spans = planning.plan(before, now, self._settings)
-            if after is not before:
-                # Nobody else changes a source without leases, so this is still the value `plan` saw.
-                self._state.change(key, lambda _, planned=after: planned)  # type: ignore[misc]
-            for span in spans:
-                self._put(span)
-            if not spans:
-                self._await_flush(key, after, now)
+            work += spans
+        if work:
+            self._out[before.key] += len(work)
+            self._backlog += work
+        if after is not before:
+            # Nobody else plans, but the writer may have committed some of what was taken since `before`.
+            self._state.change(before.key, lambda p: replace(p, leases=after.leases, read_at=after.read_at))
+        if not work:
+            self._await_flush(before.key, after, now)
 
     def _await_flush(self, key: Key, progress: Progress, now: float) -> None:
         if progress.leases or not planning.waits_for_flush(progress):
             return
         if not planning.flush_due(progress, now, self._settings):
             self._due.setdefault(key, progress.changed_at + self._settings.idle_flush_seconds)
-
-    def _put(self, work: Work) -> None:
-        self._backlog.append(work)
-        self._in_flight += 1
 
     def _feed(self) -> None:
         """Hand work to the queue until it is full; the rest waits here, and a finished span wakes us."""
@@ -281,14 +291,19 @@ class Watcher:
 
     def _is_settled(self) -> bool:
         """Whether all that was there at the last scan has been read, or has been given up."""
-        hopeful = [work for _, _, work in self._delayed if not isinstance(work, Probe) or self._settings.finite]
-        waiting = (self._in_flight, self._outcomes, self._dirty, self._changed, hopeful)
-        return not any(waiting) and self._delivery.settled and not any(self._is_partial(key) for key in self._due)
+        if self._outcomes or self._dirty or self._changed or len(self._out) > len(self._delayed):
+            return False
+        hopeful = any(not isinstance(work, Probe) or self._settings.finite for _, _, work in self._delayed)
+        in_flight = self._out.total() - len(self._delayed)
+        partial = any(self._is_partial(key) for key in self._due)
+        return not (in_flight or hopeful or partial) and self._delivery.settled
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""
         progress = self._state.progress(key)
-        return progress is not None and not progress.gone and progress.unread_bytes > progress.held_bytes
+        if progress is None or progress.gone or progress.passed_over:
+            return False
+        return progress.unread_bytes > progress.held_bytes or planning.is_undecided(progress)
 
     def _rest(self, now: float) -> float:
         """Seconds until something is due by itself."""

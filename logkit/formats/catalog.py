@@ -54,10 +54,9 @@ def _entry(table: dict[str, Any]) -> Entry:
     settings = {key: table[key] for key in _SETTINGS if key in table}
     kind = Template if "pattern" in table else Regex
     pattern = table["pattern"] if "pattern" in table else _ascii(table["regex"])
-    made: Format = kind(table["name"], pattern, multiline=table.get("multiline", True), **settings)
-    if table.get("access", False):
-        made = Access(made)
-    return Entry(table["name"], table["title"], made, tuple(table["samples"]))
+    made = kind(table["name"], pattern, multiline=table.get("multiline", True), **settings)
+    format: Format = Access(made) if table.get("access", False) else made
+    return Entry(table["name"], table["title"], format, tuple(table["samples"]))
 
 
 def _ascii(regex: str) -> str:

@@ -11,7 +11,14 @@ import polars as pl
 
 from logkit.errors import FormatError
 from logkit.formats.block import Block, Mask, Text
-from logkit.formats.levels import LevelWords, levels_from_status, levels_from_syslog, read_levels
+from logkit.formats.levels import (
+    NONE,
+    LevelWords,
+    level_codes,
+    levels_from_status,
+    levels_from_syslog,
+    read_levels,
+)
 from logkit.schema import LEVEL, NUMBERS, TIMESTAMP
 
 Ints = npt.NDArray[np.int64]
@@ -83,6 +90,14 @@ def build_frame(
     return pl.DataFrame([columns[name].alias(name) for name in order])
 
 
+def has_level(kind: str, text: Text | None, size: int) -> Mask:
+    """Which of `size` records name a level; all do where levels do not come from a word in a field."""
+    if text is None or kind not in get_args(LevelWords):
+        return np.ones(size, np.bool_)
+    result: Mask = level_codes(text, cast(LevelWords, kind)) != NONE
+    return result
+
+
 def dashes_empty(text: Text) -> Text:
     """The texts with those that are a lone `-` made empty."""
     dash = (text.stop - text.start == 1) & (text.block.bytes[text.start] == 45)
@@ -96,7 +111,7 @@ def text_of(series: pl.Series) -> tuple[Text, Mask]:
     if not len(series):
         return Text(Block.of(b""), np.zeros(0, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.bool_)
     # Something between them, so that no value seems to go on in the next one.
-    apart = series.fill_null("") + "\n"
+    apart = (series.fill_null("") if series.null_count() else series) + "\n"
     array = apart.rechunk().to_arrow().cast(pa.large_string())
     _, offsets, data = array.buffers()
     at = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
@@ -158,8 +173,10 @@ def _message(column: Column | None, ok: Mask | None, size: int) -> pl.Series:
 def _strings(name: str, column: Column, ok: Mask | None) -> pl.Series:
     """A field as strings, null where it is empty."""
     if isinstance(column, pl.Series):
-        empty = (column.str.len_bytes() == 0).fill_null(True).to_numpy()
-        return nulled(column, ~empty if ok is None else ~empty & ok).alias(name)
+        column = column.alias(name)
+        if (empty := column == "").any():
+            column = nulled(column, ~empty.fill_null(True).to_numpy())
+        return column if ok is None else nulled(column, ok)
     text = _within(column, ok)
     filled = text.start < text.stop
     return text.series(name, None if filled.all() else filled)

@@ -1,47 +1,27 @@
-"""Which format a file has, told from its head.
-
-A format is judged by the lines that look like the start of a record: those that begin with a time, and those
-the format itself takes for starts. Stack traces, headers and blank lines so count for nothing.
-"""
+"""Which format a file has, told from its head: the first in order of those that read about as much as the best one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from logkit.formats.base import Format, TimeRules
-from logkit.formats.block import Block, Lines, Mask, Positions, Text, records_of, split_lines
+from logkit.formats.block import Mask, Text
 from logkit.formats.catalog import catalog
-from logkit.formats.glance import may_read
+from logkit.formats.head import HEAD_BYTES, Head
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.outline import Outline, outlines
 from logkit.formats.plain import Plain
 from logkit.formats.timefinder import WITHIN, find_times, has_time
 
-HEAD_BYTES: Final = 65_536
-"""How much of a file is looked at."""
-
-_FIRST_LINES: Final = 150
-_LAST_LINES: Final = 50
-_GLANCE: Final = 12  # lines a format must read some of to be looked at in earnest
 _ENOUGH: Final = 0.6  # the share of records below which a format is not believed
 _NEAR: Final = 0.1  # a specific format may read so much less than the best one and still be chosen
-_UNTIMED: Final = 0.5  # the share of all lines that a format without times must read
 _TIMED: Final = 0.1  # the share of lines with a time from which on lines without one are continuations
 _HALF: Final = 0.5
-_BOM: Final = b"\xef\xbb\xbf"
-_WORDS: Final = frozenset({"words", "letters", "numbers", "postgres"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The lines looked at. `plausible`: not blank and not indented; `timed`: those of them that begin with a time."""
-
-    lines: Lines
-    plausible: Mask
-    timed: Mask
 
 
 def detect(head: bytes, filename: str = "") -> Format:
@@ -50,23 +30,30 @@ def detect(head: bytes, filename: str = "") -> Format:
     There always is one: a specific format that reads most of the records, else `plain`. Nothing in `head`
     raises. Of formats that read about as much, one whose name `filename` bears comes first (`redis.log`).
     """
-    sample = _look(head)
+    sample = Head(head)
     if not len(sample.lines):
         return Plain()
-    found = _candidates(head, sample)
-    best = max((share for _, share in found), default=0.0)
-    good = [format for format, share in found if share >= max(_ENOUGH, best - _NEAR)]
     stem = filename.rpartition("/")[2].lower()
-    hinted = [format for format in good if format.name.partition("-")[0] in stem]
-    return next(iter(hinted or good), None) or _plain(sample)
+    # Those whose name the file bears first: the first good one in this order is the answer.
+    order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
+    found: list[tuple[Format, float]] = []
+    first: Format | None = None
+    for format, share in _shares(order, head, sample):
+        found.append((format, share))
+        best = max(share for _, share in found)
+        first, read = next((one for one in found if one[1] >= max(_ENOUGH, best - _NEAR)), (None, 0.0))
+        # As near as that to the best there can be: no format that follows could put another one first.
+        if read >= 1 - _NEAR:
+            break
+    return first or _plain(sample)
 
 
 def candidates(head: bytes) -> list[tuple[Format, float]]:
     """The formats that read any of the head's records with the share they read, in detection order; `plain` is last."""
-    sample = _look(head)
+    sample = Head(head)
     if not len(sample.lines):
         return [(Plain(), 0.0)]
-    return [*_candidates(head, sample), (_plain(sample), 1.0)]
+    return [*_shares(_known(), head, sample), (_plain(sample), 1.0)]
 
 
 def is_binary(head: bytes) -> str | None:
@@ -77,6 +64,8 @@ def is_binary(head: bytes) -> str | None:
     for magic, reason in _MAGIC:
         if head.startswith(magic):
             return reason
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
     text = head[:HEAD_BYTES].strip(b"\0")
     if not text:
         return None
@@ -99,8 +88,9 @@ _MAGIC: Final = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x04\x22\x4d\x18", "LZ4"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"PK\x03\x04", "ZIP"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it first"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\x7fELF", "ELF program"),
     (b"MZ\x90\0", "Windows program"),
     (b"\xca\xfe\xba\xbe", "Java class"),
@@ -127,69 +117,35 @@ def _control() -> Mask:
 _CONTROL: Final = _control()
 
 
-def _look(head: bytes) -> _Head:
-    whole = len(head) <= HEAD_BYTES
-    text = head[:HEAD_BYTES].removeprefix(_BOM)
-    if not whole or not text.endswith(b"\n"):
-        # The last line may go on behind the head; it is left out unless it is the only one.
-        text = text[: text.rfind(b"\n") + 1] or text
-    lines = split_lines(Block.of(text.decode("utf-8", "replace").encode()))
-    if len(lines) > _FIRST_LINES + _LAST_LINES:
-        lines = _take(lines, np.r_[0:_FIRST_LINES, len(lines) - _LAST_LINES : len(lines)])
-    lines = _take(lines, np.flatnonzero(~lines.blank()))
-    first = lines.block.bytes[lines.start]
-    plausible = (first != 32) & (first != 9)
-    timed = plausible & has_time(Text(lines.block, lines.start, lines.stop))
-    return _Head(lines, plausible, timed)
+@lru_cache(maxsize=1)
+def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
+    """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
+    formats = (JsonLines(), *(format for format in catalog() if not isinstance(format, Plain)), Logfmt())
+    return tuple((format, outlines(format)) for format in formats)
 
 
-def _take(lines: Lines, index: Positions) -> Lines:
-    return Lines(lines.block, lines.start[index], lines.stop[index], lines.next[index])
+def _shares(
+    formats: Iterable[tuple[Format, tuple[Outline, ...]]], head: bytes, sample: Head
+) -> Iterator[tuple[Format, float]]:
+    """Each format that reads some of the head's records, and the share it reads."""
+    for known, found in formats:
+        if sample.refuses(found):
+            continue
+        format = known.from_head(head) if isinstance(known, JsonLines | Logfmt) else known
+        share = sample.share(format) if format else 0.0
+        if format and share > 0:
+            yield format, share
 
 
-def _candidates(head: bytes, sample: _Head) -> list[tuple[Format, float]]:
-    """Every format that reads some of the head's records, and the share it reads."""
-    index = np.flatnonzero(sample.timed if sample.timed.any() else sample.plausible)
-    glance = _take(sample.lines, index[np.linspace(0, len(index) - 1, min(_GLANCE, len(index))).astype(np.int64)])
-    text = Text(glance.block, glance.start, glance.stop)
-    known = may_read([format for format in catalog() if not isinstance(format, Plain)], text)
-    tried: list[Format | None] = [JsonLines.from_head(head), *known, Logfmt.from_head(head)]
-    shares = ((format, _share(format, sample)) for format in tried if format is not None)
-    return [(format, share) for format, share in shares if share > 0]
-
-
-def _share(format: Format, sample: _Head) -> float:
-    """The share of what looks like the start of a record that the format reads."""
-    starts = format.starts(sample.lines)
-    expected = starts | sample.timed
-    read = starts & _reads(format, sample.lines)
-    count = int(expected.sum())
-    if not count:
-        return 0.0
-    if not sample.timed.any() and read.sum() < _UNTIMED * sample.plausible.sum():
-        return 0.0
-    return float(read.sum()) / count
-
-
-def _reads(format: Format, lines: Lines) -> Mask:
-    """Which lines the format reads as records of one line each, a level word among its fields being one."""
-    if not len(lines):
-        return np.zeros(0, np.bool_)
-    records = records_of(lines, np.ones(len(lines), np.bool_))
-    parsed = format.parse(records, TimeRules(), stats_only=True)
-    ok: Mask = parsed.ok
-    if "level" in getattr(format, "fields", ()) and getattr(format, "levels", "words") in _WORDS:
-        ok = ok & parsed.frame["level"].is_not_null().to_numpy()
-    return ok
-
-
-def _plain(sample: _Head) -> Plain:
+def _plain(sample: Head) -> Plain:
     """The reader of last resort, with a record's start as this file has it."""
-    text = Text(sample.lines.block, sample.lines.start, sample.lines.stop).take(sample.plausible)
+    text = sample.text.take(sample.plausible)
     strong = sample.timed[sample.plausible]
     if not len(strong):
         return Plain()
-    weak = has_time(text, weak=True) & ~strong
+    weak, rest = np.zeros(len(text), np.bool_), np.flatnonzero(~strong)
+    if len(rest):
+        weak[rest] = has_time(text.take(rest), weak=True)
     if strong.sum() >= _TIMED * len(strong) or strong[0]:
         # Lines with a lesser time are records too where they are no exception among those without a strong one.
         mixed = bool(weak.sum() > _HALF * (~strong).sum())

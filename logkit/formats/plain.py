@@ -244,13 +244,14 @@ def _apply(rules: tuple[_Rule, ...], text: Text, todo: Positions, into: Text, en
     for rule in rules:
         if not len(todo):
             return
-        at = text.take(todo).series().str.find(rule.finding())
+        at = text.take(todo).series(exact=True).str.find(rule.finding())
         hit = at.is_not_null().to_numpy()
         rows = todo[hit]
         if not len(rows):
             continue
         begin = text.start[rows] + at.drop_nulls().cast(pl.Int64).to_numpy()
-        groups = Text(text.block, begin, text.stop[rows]).series().str.extract_groups(rule.reading()).struct.unnest()
+        piece = Text(text.block, begin, text.stop[rows]).series(exact=True)
+        groups = piece.str.extract_groups(rule.reading()).struct.unnest()
         lead, core, trail = (_lengths(groups[part]) for part in ("lead", "core", "trail"))
         into.start[rows], into.stop[rows] = begin + lead, begin + lead + core
         if ends is not None:

@@ -82,7 +82,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         # What is left is the open record; it is looked at again together with what follows it.
         carry = memoryview(data)[used:size]
         base += used
-        before = data[used - 1] if used else before
+        before = int(decoded.raw.bytes[used - 1]) if used else before
         if tear is not None:
             raise tear
 
