@@ -26,6 +26,13 @@ CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "memory_limit": MEMORY,
 }
 
+_WRITING: Final[dict[str, str | bool | int | float | list[str]]] = {
+    # The readers have the other cores, and DuckDB's threads cost more in waiting for each other than they bring.
+    "threads": 1,
+    # At a checkpoint it would put the rows of large commits together anew, and so write all of them twice.
+    "max_vacuum_tasks": 0,
+}
+
 _HEADERS_BYTES: Final = 3 * 4096  # of a database file, before its first block
 _HOLDER: Final = re.compile(r"\(PID (\d+)\)")
 _DAMAGE: Final = re.compile(
@@ -60,7 +67,7 @@ def connect(path: str, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     if not read_only and not os.access(folder, os.W_OK):
         raise StoreError(f"expected to write in {folder!r}, where the store's log is: permission denied", path=path)
     try:
-        return duckdb.connect(path, read_only=read_only, config=dict(CONFIG))
+        return duckdb.connect(path, read_only=read_only, config=CONFIG if read_only else CONFIG | _WRITING)
     except (duckdb.Error, OSError) as error:
         raise explained(error, path) from error
 

@@ -113,7 +113,10 @@ class Store:
             if used > max_bytes:
                 dropped += self._drop(lambda writer: retention.drop_oldest(writer, used, max_bytes))
         if dropped:
-            self._checkpoint()
+            with self._working("tidy up") as writer:
+                writer.execute("SET max_vacuum_tasks = 100")
+                self._checkpoint()
+                writer.execute("SET max_vacuum_tasks = 0")
         return retention.summed(dropped)
 
     def used_bytes(self) -> int:
