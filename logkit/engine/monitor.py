@@ -243,9 +243,7 @@ def _check_written(monitor: Monitor) -> None:
     status = monitor._engine.store_status()
     if status is not None and status.error is not None:
         raise StoreError(
-            f"expected to write all events to {status.path!r}, found {status.error}; what is committed stays, and the "
-            "same call goes on from there",
-            path=status.path,
+            f"{status.error}; what is committed stays, and the same call goes on from there", path=status.path
         )
 
 

@@ -18,7 +18,7 @@ from logkit.engine.progress import Key, Progress, committed
 from logkit.engine.restart import restored, saved_of
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
-from logkit.engine.threads import Activity, describe
+from logkit.engine.threads import Activity
 from logkit.errors import StoreError
 from logkit.sources import Batch
 from logkit.stats import Stats
@@ -121,7 +121,7 @@ class Writer:
             except StoreError as error:
                 broken = True
                 self.failures += 1
-                self._error = describe(error)
+                self._error = " ".join(str(error).split())
                 activity.failed(error)
             else:
                 self._error, self.failures = None, 0
