@@ -222,15 +222,20 @@ def expire_now(monitor: logkit.Monitor) -> None:
 
 
 def test_retention_by_age_drops_old_events_and_the_ledger_says_so(scene: Scene, store: Path) -> None:
-    recent = datetime.now(UTC) - timedelta(hours=1)
+    recent = f"{datetime.now(UTC) - timedelta(hours=1):%Y-%m-%d %H:%M:%S}".encode()
+
+    def recently() -> bytes:
+        return line(scene.message()).replace(b"2026-03-01 12:00:00", recent)
+
     scene.write(3)
     with scene.appending() as out:
         for _ in range(2):
-            out.write(line(scene.message()).replace(b"2026-03-01 12:00:00", f"{recent:%Y-%m-%d %H:%M:%S}".encode()))
+            out.write(recently())
     with scene.watch(store=store, keep_days=2, idle_flush_seconds=0.02) as monitor:
         settle(monitor)
         expire_now(monitor)
-        scene.write(1)
+        with scene.appending() as out:
+            out.write(recently())
         settle(monitor)
         eventually(monitor, lambda snap: snap.capture.store.retention > 0)
         snap = settle(monitor)
