@@ -60,7 +60,7 @@ class ByHand:
     def settle(self) -> logkit.Snapshot:
         """What `wait_idle` comes to."""
         ticket = self.look()
-        for _ in range(1000):
+        for _ in range(200):
             while self.work():
                 pass
             self.go_round()

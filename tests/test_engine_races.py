@@ -9,11 +9,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from logkit.engine.progress import Key, Progress
 from tests.by_hand import ByHand
-from tests.scenario_tools import Scene
+from tests.scenario_tools import Scene, line, messages
 
 
 class Between:
@@ -76,8 +77,9 @@ def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(
     scene.came(hand.settle())
 
 
+@pytest.mark.parametrize("drained", [True, False])
 def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(tmp_path / "logs")
     scene.write(20)
@@ -86,10 +88,14 @@ def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
     shutil.copy2(scene.log, scene.rotated(1))
     hand.settle()
     scene.log.rename(tmp_path / "away.log")
-    for _ in range(3):  # missed, flushed, given up
+    if drained:
+        for _ in range(3):  # missed, flushed, given up
+            hand.settle()
+            hand.now += 10.0
+    else:
+        hand.engine.files.close()  # as if others had been read since
         hand.settle()
-        hand.now += 10.0
-    assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
+        assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
     (tmp_path / "away.log").rename(scene.log)
     scene.came(hand.settle())
     scene.write(3)
@@ -224,3 +230,90 @@ def test_a_watcher_that_dies_in_the_middle_of_a_step_leaves_no_source_behind(
     snap = hand.settle()
     scene.came(snap)
     assert "reading" not in snap.files["state"].tolist()
+
+
+@pytest.mark.parametrize("lines", [1, 4])
+@pytest.mark.parametrize("span_bytes", [700, 1 << 20])
+def test_a_poison_span_set_aside_leaves_no_half_record(
+    lines: int, span_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What cannot be read fails its block. Blocks end anywhere; what is given up ends where a record does.
+    scene = Scene(tmp_path / "logs")
+    for number in range(60):
+        with scene.appending() as out:
+            out.write(line("poison" if number in (20, 45) else scene.message()) + b"\tat a.b.C.d\n" * (lines - 1))
+
+    def fails(path: str, events: pl.DataFrame) -> pl.Series:
+        if events["message"].str.contains("poison").any():
+            raise ValueError("poison")
+        return events["service"]
+
+    hand = ByHand(monkeypatch, scene.root, fails, block_bytes=400, span_bytes=span_bytes, retry_seconds=0.0)
+    hand.settle()
+    snap = hand.settle()
+    came = [message.split("\n")[0] for message in messages(snap)]
+    assert len(came) == len(set(came)) > 40
+    assert set(came) <= set(scene.written)
+    assert {message.count("\n") for message in messages(snap)} == {lines - 1}
+    audit = snap.audit()
+    assert audit["balanced"].all()
+    assert audit["skipped_reason"].tolist() == ["ValueError: poison"]
+    assert audit["skipped_bytes"].sum() + snap.events["length_bytes"].sum() == scene.log.stat().st_size
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_a_character_cut_in_two_and_flushed_in_between_loses_and_doubles_nothing(
+    encoding: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The half of it that is there waits for the rest, however long the line has been quiet.
+    scene = Scene(tmp_path / "logs")
+    whole = ("\ufeff" + scene.text(20).decode() + line("🙂é <odd>").decode()).encode(encoding)
+    at = whole.index("🙂é".encode(encoding)) + cut
+    scene.log.write_bytes(whole[:at])
+    hand = ByHand(monkeypatch, scene.root)
+    for rest in (b"", whole[at:], scene.text(3).decode().encode(encoding)):
+        with scene.appending() as out:
+            out.write(rest)
+        hand.settle()
+        hand.now += 10.0
+        snap = hand.settle()
+    assert sorted(message for message in messages(snap) if message in scene.written) == sorted(scene.written)
+    assert "".join(messages(snap)).count("<odd>") == len(set(snap.events["generation"])) == len(snap.files) == 1
+    if encoding != "utf-8" or cut in (4, 6):
+        assert "\ufffd" not in "".join(messages(snap))
+    assert snap.audit()["balanced"].all()
+
+
+def test_text_behind_the_nul_bytes_of_a_crash_begins_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What had been promised to the file and never been written reads as NUL, at its end and later within it.
+    scene = Scene(tmp_path / "logs")
+    hand = ByHand(monkeypatch, scene.root)
+    for count in (0, 1, 3, 4096, 100_000):
+        with scene.appending() as out:
+            out.write(scene.text(20) + bytes(count))
+        snap = hand.settle()
+        if count != 3:
+            hand.now += 10.0
+            snap = hand.settle()
+        with scene.appending() as out:
+            out.write(scene.text(2))
+        scene.came(hand.settle())
+    snap = hand.settle()
+    scene.came(snap)
+    assert not snap.events["rejected"].any()
+
+
+def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is known to hold something else, and has no name any more: what it holds is read from the descriptor held.
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    hand.look()
+    scene.log.unlink()
+    hand.work()
+    scene.came(hand.settle())

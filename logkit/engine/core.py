@@ -81,6 +81,7 @@ class Engine:
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),
             delivery=self._delivery,
+            finite=settings.finite,
         )
         self._writer: Writer | None = None
         if store is not None and to_writer is not None:

@@ -42,6 +42,11 @@ class Candidate:
     head: bytes
     tail: Tail | None
 
+    @property
+    def serial(self) -> bool:
+        """As of its source."""
+        return self.compression is not None or self.encoding.startswith("utf-16")
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -189,7 +194,7 @@ def shrunk(progress: Progress, found: Found) -> bool:
     """Whether the file is now shorter than what was read of it: it was truncated, a new generation begins."""
     if progress.serial:
         return found.size < progress.disk_bytes
-    return found.size < progress.seen_bytes
+    return found.size < min(progress.seen_bytes, progress.disk_bytes)
 
 
 def departed(progress: Progress) -> Progress:

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from logkit.capture import DELETED
 from logkit.engine import progress as core
 from logkit.engine.census import Census, File, beside, rotated_from, unrotated, whereabouts
 from logkit.engine.delivery import Delivery
@@ -71,9 +72,15 @@ class Tracker:
         before = self._state.progress(key)
         if before is not None and before.gone:
             return True  # several spans found it out: another one has begun already
-        found = look(before.path) if before else None
-        if before is None or not isinstance(found, Found) or (found.device, found.inode) != before.file:
+        if before is None or before.file is None:
             return False
+        found = look(before.path)
+        if not isinstance(found, Found) or (found.device, found.inode) != before.file:
+            status = self._files.stat(before.file)
+            if status is None:
+                return False
+            self._state.change(key, lambda p: replace(p, nameless=True))
+            found = Found(before.path, *before.file, status.st_size, status.st_mtime)
         self._begin_anew(key, found, now)
         return True
 
@@ -133,14 +140,15 @@ class Tracker:
         one = self._state.progress(key)
         if one is None or not one.gone or one.leases:
             return
-        copy = self._copies.get(key)
+        held, copy = self._state.held(key), self._copies.get(key)
         place = self._state.progress(copy) if copy is not None else None
-        if place is not None and not place.gone and (place.leases or (place.suspect and not place.error)):
-            return  # it is being looked at whether it is a copy still; what is found out leads here again
-        self._copies.pop(key, None)
-        if copy is not None and self._adopt(key, copy):
-            return
-        if (held := self._state.held(key)) is not None:
+        there = place is not None and place.copy_of == key and not (place.gone or place.error)
+        if there and place is not None and (held or one.unread_bytes):
+            if not (place.leases or place.suspect):  # it was a copy when it was looked at: was it, of all there is now?
+                self._state.change(place.key, lambda p: replace(p, suspect=True))
+                self.dirty[place.key] = None
+            return  # what is found out leads here again
+        if held is not None:
             self._delivery.put_now(replace(held, held=False))  # it cannot be read again
 
     def _follow(self, file: File, now: float) -> None:
@@ -189,9 +197,12 @@ class Tracker:
             return False
         originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
         return any(
-            one is not None and one.identity is None and one.disk_bytes and not (one.gone or one.error)
+            one is not None and one.identity is None and one.disk_bytes and not one.gone and self._is_hopeful(one)
             for one in originals
         )
+
+    def _is_hopeful(self, one: Progress) -> bool:
+        return not one.error or (one.retrying and one.attempts < self._settings.max_attempts)
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""
@@ -210,31 +221,41 @@ class Tracker:
                 found.append(known)
         return tuple(found)
 
-    def is_copy(self, key: Key, original: Key, identity: Identity) -> None:
-        """What was found is a copy of a source: not to be read again, but to go on from should that one be gone."""
-        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
-        self._copies[original] = key
-        self.conclude(original)
+    def is_copy(self, key: Key, original: Key, copy_to: int | None, identity: Identity) -> None:
+        """What was found is a copy of a source: not to be read again, but to go on from should that one be gone.
 
-    def _adopt(self, original: Key, copy: Key) -> bool:
-        """A source goes on in the file that is a copy of it; False where that is gone as well."""
-        place = self._state.progress(copy)
-        if place is None or place.identity is None or place.file is None or place.gone or place.copy_of != original:
-            return False
-        found = Found(place.path, *place.file, place.disk_bytes, place.modified)
-        identity = place.identity
+        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not.
+        """
+        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
+        if copy_to is None:
+            if self._copies.get(original) == key:
+                del self._copies[original]
+            return
+        self._copies[original] = key
+        one = self._state.progress(original)
+        if one is not None and one.gone and not one.leases and one.finished_to == copy_to:
+            self._adopt(original, key)
+
+    def _adopt(self, original: Key, copy: Key) -> None:
+        """A source that is gone goes on in the file that is a copy of it."""
+        place, held = self._state.progress(copy), self._state.held(original)
+        assert place is not None
+        assert place.file is not None
+        assert place.identity is not None
+        identity, file, size, path = place.identity, place.file, place.disk_bytes, place.path
         self._census.remove(copy)
         self._state.remove(copy)
-        self._census.enter(original, found)
+        self._census.enter(original, Found(path, *file, size, place.modified))
 
         def move(p: Progress) -> Progress:
             assert p.identity is not None
             moved = replace(identity, head=p.identity.head, reference_us=p.identity.reference_us)
-            return replace(
-                p, path=found.path, file=place.file, disk_bytes=found.size, identity=moved, read_at=None, gone=False
-            )
+            p = replace(p, path=path, file=file, disk_bytes=size, identity=moved, read_at=None, gone=False)
+            # What was seen of it and was not copied has gone with it.
+            return p if p.serial or size >= p.seen_bytes else core.skipped(p, size, p.seen_bytes, DELETED)
 
+        if held is not None and not identity.serial and size < held.stop:
+            self._delivery.put_now(replace(held, held=False))  # more of it was shown than was copied
         self._state.change(original, move)
         self._delivery.mark(original)
         self.dirty[original] = None
-        return True

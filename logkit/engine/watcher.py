@@ -173,7 +173,7 @@ class Watcher:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
         elif outcome.copy_of is not None:
-            self._tracker.is_copy(key, outcome.copy_of, identity)
+            self._tracker.is_copy(key, outcome.copy_of, outcome.copy_to, identity)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
@@ -230,7 +230,7 @@ class Watcher:
         if isinstance(left, Probe) or left.stop is None or outcome.cause != "poison" or hopeless:
             return replace(progress, error=error)
         # One block at the place of the failure is given up, not the whole span: the rest is planned anew.
-        stop = min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
+        stop = outcome.resume_at or min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
         return core.set_aside(progress, left.start, stop, error)
 
     def _take_due(self, now: float) -> None:

@@ -23,7 +23,7 @@ from logkit.errors import LogkitError
 from logkit.sources import Batch, Identity, ReadOptions, Span, identify
 from logkit.sources.archives import TornArchive
 from logkit.sources.batches import batches_of
-from logkit.sources.chunks import read_from
+from logkit.sources.chunks import first_record, read_from
 from logkit.sources.ending import end_of
 from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
 from logkit.sources.reader import Reader, reader_for
@@ -43,9 +43,10 @@ class Outcome:
 
     `seen_to` is how far the reader looked into the source, `head` how the file begins. `cause` tells failures of the
     file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
-    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`). Of a probe: `same`
-    says whether the file is the one expected; `copy_of` whose content it has, and `maybe_of` whose content it may come
-    to have (a copy in the making); `shared_bytes` are at the beginning of a copy that was written on.
+    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
+    on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
+    has (all that was finished of it, up to `copy_to`, or a part: None); `maybe_of` whose content it may come to have (a
+    copy in the making); `shared_bytes` are at the beginning of a copy that was written on.
     """
 
     work: Work
@@ -56,9 +57,11 @@ class Outcome:
     identity: Identity | None = None
     same: bool = True
     copy_of: Key | None = None
+    copy_to: int | None = None
     maybe_of: Key | None = None
     shared_bytes: int = 0
     cause: str = "poison"
+    resume_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class Shared:
     """How many may read at once."""
     delivery: Delivery
     """Where batches go."""
+    finite: bool = False
+    """Whether files are read as they are now, and no more will come."""
 
 
 class Worker:
@@ -130,7 +135,9 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            begun = [one for one in probe.candidates if identity.head.startswith(one.head)]
+            # Of what can be read as a whole only, and was not, a few bytes alike prove nothing.
+            known = [one for one in probe.candidates if one.tail is not None or not one.serial]
+            begun = [one for one in known if identity.head.startswith(one.head)]
             original = next((one for one in begun if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
             if not alike and original is None:
@@ -140,7 +147,9 @@ class Worker:
         if original is not None:
             shared = None if end is None else self._shared_bytes(probe, identity, original, end)
             if shared is None:
-                return Outcome(probe, identity=identity, copy_of=original.key)
+                return Outcome(
+                    probe, identity=identity, copy_of=original.key, copy_to=original.tail[0] if original.tail else 0
+                )
             return Outcome(probe, identity=identity, shared_bytes=shared)
         assert end is not None
         for one in alike:
@@ -187,8 +196,9 @@ class Worker:
         with shared.files.borrow(span.path, span.file) as descriptor:
             if not same_content(descriptor, span.compression, span.encoding, span.head, span.tail):
                 raise ContentChanged(f"expected what was read before, found other content; {span.path!r} is read anew")
+            # Half a character waits for its rest even when the line it ends is flushed: it may still come.
             source = reader_for(
-                descriptor, span.path, span.compression, span.encoding, read_from(span), final=span.final
+                descriptor, span.path, span.compression, span.encoding, read_from(span), final=shared.finite
             )
             reader = _WatchedReader(source, descriptor, span, shared.reads, activity)
             activity.enter("parsing", span.path)
@@ -228,7 +238,30 @@ class Worker:
             if mine
             else restart_from(work, None, -1, None)
         )
-        return Outcome(work, left, describe(error), self._seen_to if mine else 0, cause=cause)
+        resume_at = self._behind(left) if cause == "poison" else None
+        return Outcome(work, left, describe(error), self._seen_to if mine else 0, cause=cause, resume_at=resume_at)
+
+    def _behind(self, span: Span) -> int | None:
+        """Where the next record begins behind the block in which a span failed: half a line is no event.
+
+        The block's end where none begins for as long as a record may be, the end of what is there before that. None of
+        a source that can only be read from its start, and where this fails as well.
+        """
+        if span.limit is None or span.stop is None:
+            return None
+        options = self._shared.options
+        end = min(span.start + options.block_bytes, max(span.stop, span.start + 1))
+        limit = min(span.limit, end + options.max_record_bytes)
+        behind = replace(span, start=end, stop=limit, limit=limit, aligned=False, final=True)
+        try:
+            with self._shared.files.borrow(span.path, span.file) as descriptor:
+                reader = reader_for(descriptor, span.path, None, span.encoding, read_from(behind))
+                found = first_record(behind, reader, options)
+        except BaseException:  # as what failed before may do again, panics included: the block alone is set aside then
+            return None
+        if found is not None:
+            return found
+        return limit if limit == span.limit else end
 
     def _hand_back(self, outcome: Outcome) -> None:
         self._shared.outcomes.append(outcome)

@@ -87,6 +87,13 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
             raise tear
 
 
+def first_record(span: Span, reader: Reader, options: ReadOptions) -> int | None:
+    """The offset of the first record that begins at or behind the start of a span that is not aligned, None without."""
+    for chunk in read_chunks(span, reader, options):
+        return chunk.start
+    return None
+
+
 def _finished(chunk: Chunk, data: memoryview, base: int, invalid: Positions) -> Chunk:
     """A chunk of a block that begins at `base`, with what is known of its raw bytes."""
     start, stop = chunk.start - base, chunk.stop - base
@@ -139,7 +146,8 @@ class _Cutter:
         block, self._recoded = decoded.raw, decoded.recoded
         begin = len(_BOM) if base == 0 and block.text(0, len(_BOM)) == _BOM.decode() else 0
         if self._peek and block.size:
-            self._line_begins = bool(block.bytes[0] == 10)
+            # Behind a cut NUL bytes are those of a crash: the text after them is a line of its own.
+            self._line_begins = bool(block.bytes[0] == 10 or (block.bytes[0] == 0 and self._span.aligned))
             begin, self._peek = 1, False
         lines, decided = self._decided(block, begin, at_end)
         marks = self._starts(lines)
