@@ -82,6 +82,13 @@ def test_a_gap_between_finished_ranges_is_read_as_a_file_of_its_own() -> None:
     assert [(s.start, s.stop, s.limit, s.final) for s in plan(gap, 0.0, SETTINGS)[1]] == [(30, 60, 60, True)]
 
 
+def test_a_gap_in_a_serial_source_is_read_before_what_follows_all_that_is_taken() -> None:
+    gap = progress(40, compression="gzip", taken=((0, 30), (60, 100)))
+    planned, spans = plan(gap, 0.0, SETTINGS)
+    assert [(s.start, s.stop, s.limit) for s in spans] == [(30, 60, 60), (100, None, None)]
+    assert planned.leases == 2
+
+
 def test_a_span_that_failed_goes_on_where_its_last_batch_ended() -> None:
     span = plan(progress(100), 0.0, SETTINGS)[1][0]
     assert restart_from(span, None, -1, None) == replace(span, attempt=1)

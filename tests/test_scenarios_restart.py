@@ -10,6 +10,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import logkit
@@ -223,6 +224,29 @@ def test_rotated_to_gz_zst_bz2_or_xz_while_down(codec: str, unread: int, scene: 
     scene.write(2)
     scene.came(look(scene, store))
     look(scene, store)
+    ended(scene, store)
+
+
+def test_a_file_compressed_while_down_of_which_the_middle_was_not_read(scene: Scene, store: Path) -> None:
+    scene.write(100)
+    size = len(line(scene.written[10]))
+    read(scene.folder, store=store)
+    with duckdb.connect(
+        str(store)
+    ) as connection:  # as if it was killed when the first and the last span were committed
+        ((low, end),) = connection.execute(
+            'SELECT max("offset") FILTER (message = ?), sum(length_bytes) FROM events', [scene.written[40]]
+        ).fetchall()
+        high = low + 20 * size
+        connection.execute('DELETE FROM events WHERE "offset" >= ? AND "offset" < ?', [low, high])
+        connection.execute(
+            "UPDATE logkit_sources SET ranges = ?, events = events - 20, event_bytes = event_bytes - ?",
+            [[0, low, high, int(end)], 20 * size],
+        )
+    assert logkit.open(store).audit()["balanced"].all()
+    scene.log.rename(scene.rotated(1))
+    compress(scene.rotated(1))
+    scene.came(look(scene, store))
     ended(scene, store)
 
 

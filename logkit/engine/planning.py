@@ -82,8 +82,12 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
         # The end of an archive is its end; text in another encoding may still grow.
         final = settings.finite if identity.compression is not None else final
         progress = replace(progress, read_at=(progress.disk_bytes, final or identity.compression is not None))
-        spans = [_span(progress, identity, format, progress.finished_to, None, None, True, final, settings)]
-        return replace(progress, leases=1), spans
+        end = progress.taken[-1][1] if progress.taken else 0
+        # It may have been another file before, read in several spans at once: gaps of that are read on their own.
+        gaps = complement(progress.taken, 0, end)
+        spans = [_span(progress, identity, format, low, high, high, True, True, settings) for low, high in gaps]
+        spans.append(_span(progress, identity, format, end, None, None, True, final, settings))
+        return replace(progress, leases=len(spans)), spans
     progress = replace(progress, read_at=(progress.disk_bytes, final))
     spans = []
     for low, high in gaps:
