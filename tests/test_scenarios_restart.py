@@ -8,12 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 import logkit
+from logkit.sinks.store import Store
+from logkit.sources.span import digest
+from logkit.stats import Stats
 from tests.scenario_tools import (
     CODECS,
     NEVER,
@@ -239,10 +244,11 @@ def test_a_file_compressed_while_down_of_which_the_middle_was_not_read(scene: Sc
         ).fetchall()
         high = low + 20 * size
         connection.execute('DELETE FROM events WHERE "offset" >= ? AND "offset" < ?', [low, high])
-        connection.execute(
-            "UPDATE logkit_sources SET ranges = ?, events = events - 20, event_bytes = event_bytes - ?",
-            [[0, low, high, int(end)], 20 * size],
-        )
+    with closing(Store.open(store)) as opened:
+        (one,), _ = opened.load()
+        ends = ((low, 0, digest(b""), low - size), *one.ends)
+        gap = {"ranges": ((0, low), (high, int(end))), "ends": ends, "events": 80, "event_bytes": int(end) - 20 * size}
+        opened.commit([], [replace(one, **gap)], Stats.empty())
     assert logkit.open(store).audit()["balanced"].all()
     scene.log.rename(scene.rotated(1))
     compress(scene.rotated(1))
