@@ -252,8 +252,9 @@ def test_a_file_compressed_while_down_of_which_the_middle_was_not_read(scene: Sc
     assert logkit.open(store).audit()["balanced"].all()
     scene.log.rename(scene.rotated(1))
     compress(scene.rotated(1))
-    scene.came(look(scene, store))
-    ended(scene, store)
+    snap = look(scene, store)
+    assert sorted(messages(snap)) == sorted(scene.written)  # the statistics still count what was taken out by hand
+    assert snap.audit()["balanced"].all()
 
 
 def test_a_copy_already_recognised_is_not_read_after_a_restart(scene: Scene, store: Path) -> None:
