@@ -54,7 +54,7 @@ class Settings:
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
     commit_seconds: float = 0.1
-    max_waiting_bytes: int = 64 << 20
+    max_waiting_bytes: int = 48 << 20
     keep_days: float | None = None
     max_store_bytes: int | None = None
     timezone: str = "UTC"
