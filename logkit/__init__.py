@@ -6,6 +6,7 @@ folder -scan-> Source -plan-> Span -read-> Chunk -parse-> Batch -apply-> State -
 monitor = logkit.watch("logs")      # starts the threads, returns at once
 snap = monitor.snapshot()           # an immutable value: snap.services, snap.events, snap.plot.timeline()
 snap = logkit.read("incident/*.log*")   # finite: the same engine, to the end of what is there now
+snap = logkit.open("incident.duckdb")   # what a monitor with a store has left, without reading a log
 """
 
 from __future__ import annotations
@@ -13,9 +14,18 @@ from __future__ import annotations
 from types import ModuleType
 
 from logkit.engine import Monitor, Settings, read, watch
-from logkit.errors import FormatError, LogkitError, NeedsEvents, PathError, SettingError
+from logkit.errors import (
+    FormatError,
+    LogkitError,
+    NeedsEvents,
+    PathError,
+    SettingError,
+    SnapshotExpired,
+    StoreError,
+    StoreLocked,
+)
 from logkit.formats.own import Format
-from logkit.snapshot import Snapshot
+from logkit.snapshot import Snapshot, open
 from logkit.sources.explaining import explain
 
 __all__ = [
@@ -28,8 +38,12 @@ __all__ = [
     "SettingError",
     "Settings",
     "Snapshot",
+    "SnapshotExpired",
+    "StoreError",
+    "StoreLocked",
     "demo",
     "explain",
+    "open",
     "read",
     "watch",
 ]

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import polars as pl
 
+    from logkit.sinks.view import StoreView
     from logkit.stats import Stats
+
+
+DELETED = "deleted before its last record was whole"
+"""Why bytes of a file that is gone were passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +41,8 @@ class SourceStatus:
     `state`: empty, waiting, reading, idle, gone, retrying, skipped or failed; `error` and `skipped_reason` say why.
     `seen_bytes` counts what readers took from the file, `committed_bytes` what went into events,
     `skipped_bytes` what was passed over (`skipped_reason`), `pending_bytes` what was read or is on disk and not
-    yet in a finished event, `deleted_bytes` what was on disk and gone before anybody read
-    it. They are counted apart from each other, so that `audit()` can really fail.
+    yet in a finished event. They are counted apart from each other, so that `audit()` can really fail.
+    `deleted_bytes` were on disk when the file was deleted and never read.
     """
 
     source: int
@@ -80,6 +85,24 @@ class ThreadStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """How the writing of a store is going.
+
+    `seq` is its newest commit, `events` how many it has written since it was opened. `state`: writing, idle,
+    retrying (the last commit failed with `error`, it is tried again), failed (given up) or closed. What waits to be
+    written is counted in batches and in the bytes they keep in memory.
+    """
+
+    path: str
+    seq: int
+    state: str
+    error: str | None = None
+    waiting_batches: int = 0
+    waiting_bytes: int = 0
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What the engine knew at one instant: references only, gathered under its lock in one go."""
 
@@ -92,13 +115,14 @@ class Capture:
     clock: float
     """The monotonic clock at the same instant, to which `ThreadStatus.since` compares."""
     state: str
-    """running, stopped, failed or finished (a `read` that came to its end)."""
+    """running, stopped, failed, finished (a `read` that came to its end) or stored (opened from a store)."""
     roots: tuple[str, ...]
     timezone: str
-    parts: tuple[Stats, ...]
-    """Their sum is the statistics of everything read, held records included."""
+    parts: tuple[Stats, ...] | None
+    """Their sum is the statistics of everything read, held records included; None: those of the rows, not counted
+    yet (only where there is a store)."""
     frames: tuple[EventFrame, ...]
-    """Newest last."""
+    """Newest last. Where there is a store only the held records, which it does not have."""
     keep_events: int
     keep_bytes: int
     dropped_events: int
@@ -109,3 +133,9 @@ class Capture:
     queue_size: int
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""
+    store: StoreView | None = None
+    """The rows, as of the commit the statistics agree with; None: all rows there are are in `frames`."""
+    store_status: StoreStatus | None = None
+    """None where nothing writes to the store: there is none, or it was opened to be read."""
+    whole: Capture | None = None
+    """The capture that this one, which has a store, is a selection of; None for one of everything."""

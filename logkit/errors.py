@@ -6,7 +6,12 @@
     ├── FormatError          a format that cannot be compiled or registered     .name .position
     ├── SnapshotError
     │   ├── NeedsEvents      the question needs rows that were not kept         .question
-    │   └── LineageError     two snapshots of different monitors subtracted     .left .right
+    │   ├── LineageError     two snapshots of different monitors subtracted     .left .right
+    │   └── SnapshotExpired  rows of this snapshot were dropped by retention
+    ├── StoreError           a store that cannot be made, read or written       .path
+    │   ├── StoreLocked      another process holds it                           .holder
+    │   ├── StoreCorrupt     no database any more, or never was one
+    │   └── StoreVersion     written by a newer logkit or DuckDB                .found .known
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
         └── Forked           the monitor's threads live in another process      .pid
@@ -28,7 +33,12 @@ __all__ = [
     "PathError",
     "SettingError",
     "SnapshotError",
+    "SnapshotExpired",
     "Stopped",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "StoreVersion",
 ]
 
 
@@ -82,6 +92,42 @@ class LineageError(SnapshotError):
         super().__init__(message)
         self.left = left
         self.right = right
+
+
+class SnapshotExpired(SnapshotError):
+    """Rows of this snapshot have been dropped by retention since it was taken; its statistics still answer."""
+
+
+class StoreError(LogkitError):
+    """A store that cannot be created, opened, read or written; `path` is its file, which was not changed by opening."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class StoreLocked(StoreError):
+    """Somebody else holds the store: `holder` is that process, None where nobody could tell."""
+
+    def __init__(self, message: str, *, path: str, holder: int | None = None) -> None:
+        super().__init__(message, path=path)
+        self.holder = holder
+
+
+class StoreCorrupt(StoreError):
+    """The file is no database, or a damaged one."""
+
+
+class StoreVersion(StoreError):
+    """The store was written by a newer version: `found` is that of its schema, `known` the newest this logkit reads.
+
+    `found` is None where the file itself is of a newer DuckDB and cannot be looked into.
+    """
+
+    def __init__(self, message: str, *, path: str, found: int | None, known: int) -> None:
+        super().__init__(message, path=path)
+        self.found = found
+        self.known = known
 
 
 class EngineError(LogkitError):

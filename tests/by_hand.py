@@ -29,7 +29,7 @@ class ByHand:
         self.engine = self.monitor._engine
         self.state = self.engine.state
         self.watcher = self.engine.watcher
-        self.worker = Worker(self.engine.queue, self.state, self.engine._shared)
+        self.worker = Worker(self.engine.queue, self.engine._shared)
         self.activity = Activity("by hand")
         self.now = 0.0
         self.watcher._clock = lambda: self.now

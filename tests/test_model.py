@@ -163,7 +163,7 @@ class Tailing(RuleBasedStateMachine):
     def engine(self) -> None:
         # A restart on a store begins here: stop by hand, and make another engine on the same store.
         self.hand = ByHand(self.patch, self.root, self.reading, block_bytes=1024, span_bytes=4096, retry_seconds=0.0)
-        self.workers = [self.hand.worker, Worker(self.hand.engine.queue, self.hand.state, self.hand.engine._shared)]
+        self.workers = [self.hand.worker, Worker(self.hand.engine.queue, self.hand.engine._shared)]
 
     def reading(self, path: str) -> str:
         """Called by a worker that has read a block and not yet committed it."""

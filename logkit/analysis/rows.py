@@ -51,7 +51,7 @@ def joined(frames: tuple[EventFrame, ...], capture: Capture) -> pl.DataFrame:
 
     A format's own field that is called like one of our columns (`file`, `source`, …) gets a `_` behind its name.
     """
-    paths = {(status.source, status.generation): status.path for status in capture.sources}
+    paths = paths_of(capture)
     parts = [part for part in frames if part.frame.height]
     if not parts:
         return pl.DataFrame(schema={name: schema.COMMON.get(name) or _PLACE[name] for name in COLUMNS})
@@ -68,6 +68,26 @@ def joined(frames: tuple[EventFrame, ...], capture: Capture) -> pl.DataFrame:
         pl.Series("generation", generations, pl.Int64).gather(nth),
     )
     return _ordered(rows).select(*COLUMNS, pl.exclude(COLUMNS))
+
+
+def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
+    """The path of each source and generation, as `snap.events` shows it."""
+    return {(status.source, status.generation): status.path for status in capture.sources}
+
+
+def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
+    """Rows in any order, with their source, generation and offset, as `joined` gives them: with `COLUMNS`, sorted."""
+    key, paths = ["source", "generation"], paths_of(capture)
+    keys = rows.select(key).unique()
+    files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
+    places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
+    # The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
+    place = rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
+    found = rows.with_columns(place["file"]).select(*COLUMNS, pl.exclude(COLUMNS))
+    rank, offset = place["rank"].to_numpy(), place["offset"].to_numpy()
+    if ((rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (offset[1:] >= offset[:-1]))).all():
+        return found
+    return found[place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()]
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:

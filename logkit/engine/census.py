@@ -20,7 +20,7 @@ from logkit.sources.service import service_of_path
 File = tuple[int, int]
 
 _MAX_DEPARTED = 10_000
-_MAX_CANDIDATES = 32
+_MAX_CANDIDATES = 1000
 _ROTATION = re.compile(
     r"(?:[._-]\d{1,5}|[._-]?\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d{2}(?:[-_.:]?\d{2}){0,2})?|\.(?:gz|bz2|xz|zst|old|bak))+$"
 )
@@ -97,6 +97,11 @@ def rotated_from(path: str) -> str:
     return _ROTATION.sub("", name) or name
 
 
+def unrotated(path: str) -> str:
+    """The path of a rotated file before it was rotated, where that only renamed it."""
+    return os.path.join(os.path.dirname(path), rotated_from(path))
+
+
 def beside(path: str, other: str) -> bool:
     """Whether one of two files lies in the other's folder or below it, where rotation may put it."""
     one, two = os.path.dirname(path) + os.sep, os.path.dirname(other) + os.sep
@@ -122,6 +127,6 @@ def whereabouts(progress: Progress, known: Iterable[File]) -> tuple[Found | None
             continue
         if (found.device, found.inode) == progress.file:
             place = found
-        elif related and (found.device, found.inode) not in taken and found.modified >= progress.modified:
+        elif related and (found.device, found.inode) not in taken and found.modified >= progress.verified:
             siblings.append(found)
     return place, siblings

@@ -11,21 +11,25 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logkit.capture import Capture
 from logkit.engine.bar import Bar
 from logkit.engine.core import Engine, StopResult
 from logkit.engine.settings import Settings, quarter_of_memory
-from logkit.errors import EngineError, Forked, SettingError
+from logkit.errors import EngineError, Forked, SettingError, StoreError
 from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
 
+if TYPE_CHECKING:
+    from logkit.sinks.store import Store
+
 Paths = PathLike | Iterable[PathLike]
 
 _EXIT_SECONDS = 2.0
+_CLOSING_SECONDS = 60.0  # a large store takes a while to close, and `read` has nothing else to do
 _numbers = itertools.count(1)
 
 
@@ -35,8 +39,8 @@ class Monitor:
     All methods may be called from any thread.
     """
 
-    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule) -> None:
-        self._engine = Engine(roots, settings, service)
+    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule, store: Store | None = None) -> None:
+        self._engine = Engine(roots, settings, service, store)
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
@@ -72,6 +76,8 @@ class Monitor:
             queue_depth=engine.queue.qsize(),
             queue_size=engine.queue.maxsize,
             skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
+            store=engine.store_view(view.seq, view.retention),
+            store_status=engine.store_status(),
         )
 
     def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
@@ -150,6 +156,7 @@ def watch(
     timezone: str = "UTC",
     keep_events: int = 200_000,
     missing_ok: bool = False,
+    store: PathLike | None = None,
     **settings: Any,
 ) -> Monitor:
     """Start threads that read these paths now and whatever is added to them; returns at once.
@@ -157,9 +164,12 @@ def watch(
     paths: a file, a folder (recursive), a glob, or a list of them. service: a regular expression on the path, a Polars
     expression, or a function of the path (and the events); by default the line's own service, else the file's name.
     timezone: where times without a zone were written. keep_events: rows kept in memory, the newest (0: statistics
-    alone). missing_ok: allow a folder yet to be made. Further settings are those of `logkit.Settings`.
+    alone). missing_ok: allow a folder yet to be made. store: a DuckDB file that is to hold all rows, each exactly once,
+    and from which a restart goes on, however the process ended; memory then keeps none. Further settings are those of
+    `logkit.Settings`.
 
-    Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`.
+    Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`, and the
+    `StoreError` family where the store cannot be used.
     """
     roots = Roots.of(paths, missing_ok=missing_ok)
     checked = _settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
@@ -169,7 +179,7 @@ def watch(
             before = _running.pop(roots.key, None)
         if before is not None:
             before.stop()
-        monitor = Monitor(roots, checked, rule)
+        monitor = _monitor(roots, checked, rule, store)
         with _running_lock:
             _running[roots.key] = monitor
     return monitor
@@ -183,13 +193,15 @@ def read(
     keep_events: int | None = None,
     keep_bytes: int | None = None,
     progress: bool | None = None,
+    store: PathLike | None = None,
     **settings: Any,
 ) -> Snapshot:
     """Read these paths to their end, as they are now, and return the last snapshot.
 
     The same engine as `watch`, with the same arguments. keep_events: all by default, as far as `keep_bytes` (a quarter
     of RAM) allows; 0 keeps statistics alone, and memory stays flat however large the files. progress: a bar; by default
-    in a notebook and on a terminal. Interrupting it stops the threads.
+    in a notebook and on a terminal. store: as in `watch`; what it has of these files already is not read again.
+    Interrupting it stops the threads.
     """
     roots = Roots.of(paths)
     checked = _settings(
@@ -199,11 +211,12 @@ def read(
         finite=True,
         **settings,
     )
-    monitor = Monitor(roots, checked, ServiceRule.of(service))
+    monitor = _monitor(roots, checked, ServiceRule.of(service), store)
     try:
         _see_through(monitor, progress)
     finally:
-        monitor.stop()
+        monitor.stop(_CLOSING_SECONDS)
+    _check_written(monitor)
     if monitor.state == "failed":
         raise EngineError(
             f"expected the engine to read to the end, found {monitor._engine.failed}; what it had read is lost"
@@ -218,11 +231,34 @@ def _see_through(monitor: Monitor, progress: bool | None) -> None:
     engine.watcher.nudge()
     with Bar(progress) as bar:
         while not engine.state.wait_answer(ticket, 0.1):
-            if engine.stopping.is_set():
+            if engine.stopping.is_set() or engine.store_is_hopeless:
                 return
             bar.show(engine.state.totals())
         bar.show(engine.state.totals())
     monitor._finished = True
+
+
+def _check_written(monitor: Monitor) -> None:
+    """Raises StoreError where the store did not get everything."""
+    status = monitor._engine.store_status()
+    if status is not None and status.error is not None:
+        raise StoreError(
+            f"{status.error}; what is committed stays, and the same call goes on from there", path=status.path
+        )
+
+
+def _monitor(roots: Roots, settings: Settings, rule: ServiceRule, store: PathLike | None) -> Monitor:
+    """A monitor, with the store it writes to opened for it."""
+    if store is None:
+        return Monitor(roots, settings, rule)
+    from logkit.sinks.store import Store
+
+    opened = Store.open(store)
+    try:
+        return Monitor(roots, settings, rule, opened)
+    except BaseException:
+        opened.close()
+        raise
 
 
 def _settings(**settings: Any) -> Settings:

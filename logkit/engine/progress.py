@@ -6,6 +6,7 @@ No thread, no file, no clock. The watcher and the workers call these functions; 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from logkit.errors import LogkitError
 from logkit.sources import Batch, Found, Identity, Span, complement, include
@@ -17,7 +18,12 @@ Key = tuple[int, int]
 Tail = tuple[int, int, bytes]
 """(stop, length, digest) of the bytes before an offset, by which a file is known again."""
 
-DELETED = "deleted before its last record was whole"
+
+class End(NamedTuple):
+    """What is known of the end of a finished range: the bytes before it, and where the last record before it begins."""
+
+    tail: Tail
+    last_offset: int
 
 
 class Overtaken(LogkitError):
@@ -66,12 +72,13 @@ class Probe:
 class Progress:
     """How far one generation of a source is. Byte counts are of decompressed bytes, except `disk_bytes`.
 
-    `ranges` are finished, in events or set aside: nothing of them is planned again. `seen_bytes` is how far readers
-    have looked. `leases` counts the spans that are planned and not yet finished. `read_at` is the (size, final) the
-    last plan was made for. `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were
-    set aside, with the rest read. `suspect`: it may be another file by now, and is looked at before it is read on.
-    `nameless`: deleted, but still held open and read. `copy_of`: its content is that of another source, which is read
-    instead. `gone`: it is no longer there.
+    `taken` are in events or set aside: nothing of them is planned again. `ranges` are those of them that are finished:
+    with a store they follow, when it has committed the events. `seen_bytes` is how far readers have looked. `leases`
+    counts the spans that are planned and not yet finished. `read_at` is the (size, final) the last plan was made for.
+    `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
+    read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
+    modification time when it last was what it is. `nameless`: deleted, but still held open and read. `copy_of`: its
+    content is that of another source, which is read instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -83,8 +90,9 @@ class Progress:
     identity: Identity | None = None
     file: tuple[int, int] | None = None
     first_path: str = ""
+    taken: Ranges = ()
     ranges: Ranges = ()
-    tails: tuple[Tail, ...] = ()
+    ends: tuple[End, ...] = ()
     seen_bytes: int = 0
     event_bytes: int = 0
     skipped_bytes: int = 0
@@ -95,7 +103,6 @@ class Progress:
     held_bytes: int = 0
     held_events: int = 0
     held_rejects: int = 0
-    last_offset: int | None = None
     leases: int = 0
     read_at: tuple[int, bool] | None = None
     attempts: int = 0
@@ -106,6 +113,7 @@ class Progress:
     nameless: bool = False
     copy_of: Key | None = None
     gone: bool = False
+    verified: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -118,8 +126,8 @@ class Progress:
 
     @property
     def finished_to(self) -> int:
-        """Everything before this offset is finished."""
-        return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
+        """Everything before this offset is taken."""
+        return self.taken[0][1] if self.taken and self.taken[0][0] == 0 else 0
 
     @property
     def tail(self) -> Tail | None:
@@ -127,8 +135,12 @@ class Progress:
         return self.tail_at(self.finished_to)
 
     def tail_at(self, stop: int) -> Tail | None:
-        """What stands before the end of a finished range."""
-        return next((tail for tail in self.tails if tail[0] == stop), None)
+        """What stands before the end of a taken range."""
+        return next((end.tail for end in self.ends if end.tail[0] == stop), None)
+
+    def last_before(self, stop: int) -> int | None:
+        """Where the last record before the end of a taken range begins; None where that was set aside."""
+        return next((end.last_offset for end in self.ends if end.tail[0] == stop), None)
 
     @property
     def passed_over(self) -> bool:
@@ -137,11 +149,11 @@ class Progress:
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes to be read and in no finished event; unknown, hence 0, behind what was read of a serial source."""
+        """Bytes to be read and not taken yet; unknown, hence 0, behind what was read of a serial source."""
         if self.passed_over:
             return 0
         end = self.seen_bytes if self.serial else max(self.disk_bytes, self.seen_bytes)
-        return sum(high - low for low, high in complement(self.ranges, 0, end))
+        return sum(high - low for low, high in complement(self.taken, 0, end))
 
     @property
     def known_again(self) -> Candidate | None:
@@ -160,7 +172,8 @@ class Progress:
 def observed(progress: Progress, found: Found, now: float) -> Progress:
     """The same file, seen again by a scan."""
     same = progress.disk_bytes == found.size and progress.modified == found.modified
-    if same and not progress.gone and not progress.nameless and progress.path == found.path:
+    doubted = progress.gone or progress.nameless or progress.suspect
+    if same and not doubted and progress.path == found.path:
         return progress
     # Its inode may have been given to another file: growth is checked by whoever reads it, everything else by a probe.
     grown = found.size > progress.disk_bytes and progress.path == found.path and not progress.serial
@@ -192,10 +205,10 @@ def departed(progress: Progress) -> Progress:
 
 
 def lost(progress: Progress) -> tuple[int, int]:
-    """Bytes of a source that is gone that were seen but in no finished record, and those on disk that nobody saw."""
+    """Bytes of a source that is gone that were seen but are in no whole record, and those on disk that nobody saw."""
     if not progress.gone or progress.leases or progress.passed_over:
         return 0, 0
-    unfinished = sum(high - low for low, high in complement(progress.ranges, 0, progress.seen_bytes))
+    unfinished = sum(high - low for low, high in complement(progress.taken, 0, progress.seen_bytes))
     return unfinished, progress.unread_bytes - unfinished
 
 
@@ -220,24 +233,31 @@ def probed(progress: Progress, identity: Identity, lease: int, shared_bytes: int
         suspect=False,
         copy_of=None,
     )
-    if identity.hole_bytes and not progress.ranges:
+    if identity.hole_bytes and not progress.taken:
         progress = skipped(progress, 0, identity.hole_bytes, "a hole of NUL bytes, left by truncation")
-    if shared_bytes and not progress.ranges:
+    if shared_bytes and not progress.taken:
         progress = skipped(progress, 0, shared_bytes, "shared with another file, where it is read")
     return progress
 
 
-def committed(progress: Progress, batch: Batch) -> Progress:
-    """With one more batch read and in its place (or shown, if it is held).
+def took(progress: Progress, batch: Batch) -> Progress:
+    """With one more batch read: its bytes are nobody else's to read, unless it is held.
 
-    Raises `Overtaken` for bytes that are finished: nothing is finished twice, whoever reads it.
+    Raises `Overtaken` for bytes that are taken: nothing is taken twice, whoever reads it.
     """
-    if complement(progress.ranges, batch.start, batch.stop) != ((batch.start, batch.stop),):
+    if complement(progress.taken, batch.start, batch.stop) != ((batch.start, batch.stop),):
         raise Overtaken(
             f"expected bytes {batch.start} to {batch.stop} of {progress.path!r} to be open, found some of them "
-            "finished; what is open is read anew"
+            "taken; what is open is read anew"
         )
     progress = looked(progress, batch.stop)
+    if batch.held:
+        return progress
+    return _ending(replace(progress, taken=include(progress.taken, batch.start, batch.stop)), batch)
+
+
+def committed(progress: Progress, batch: Batch) -> Progress:
+    """With one batch more in its place (or shown, if it is held) of those that it took."""
     if batch.held:
         return replace(
             progress,
@@ -245,12 +265,9 @@ def committed(progress: Progress, batch: Batch) -> Progress:
             held_events=batch.events,
             held_rejects=batch.rejects,
         )
-    ranges = include(progress.ranges, batch.start, batch.stop)
-    ends = {high for _, high in ranges}  # what was finished elsewhere needs never be known again
-    return replace(
+    progress = replace(
         progress,
-        ranges=ranges,
-        tails=(*(tail for tail in progress.tails if tail[0] in ends), *([batch.tail] if batch.stop in ends else [])),
+        ranges=include(progress.ranges, batch.start, batch.stop),
         event_bytes=progress.event_bytes + (batch.stop - batch.start),
         events=progress.events + batch.events,
         rejects=progress.rejects + batch.rejects,
@@ -258,8 +275,21 @@ def committed(progress: Progress, batch: Batch) -> Progress:
         held_bytes=0,
         held_events=0,
         held_rejects=0,
-        last_offset=max(batch.last_offset, progress.last_offset or 0),
     )
+    return _ending(progress, batch)
+
+
+def _ending(progress: Progress, batch: Batch) -> Progress:
+    """With the ends of what is taken or finished, that of `batch` included: other places are never gone on from."""
+    stops = {high for _, high in (*progress.taken, *progress.ranges)}
+    known = (*progress.ends, End(batch.tail, batch.last_offset))
+    return replace(progress, ends=tuple({end.tail[0]: end for end in known if end.tail[0] in stops}.values()))
+
+
+def read_through(progress: Progress, seen_to: int, head: bytes) -> Progress:
+    """With one lease given back by a reader that found nothing wrong."""
+    progress = finished(progress, seen_to, head)
+    return replace(progress, error=None, retrying=False, verified=progress.modified)
 
 
 def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:
@@ -283,12 +313,15 @@ def looked(progress: Progress, seen_to: int) -> Progress:
 
 def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` passed over: the bytes count as skipped, with the reason, and the rest goes on."""
-    open_bytes = sum(high - low for low, high in complement(progress.ranges, start, stop))
+    ranges, gaps = progress.ranges, complement(progress.taken, start, stop)
+    for low, high in gaps:  # what is taken is finished when its events are
+        ranges = include(ranges, low, high)
     return replace(
         progress,
-        ranges=include(progress.ranges, start, stop),
+        taken=include(progress.taken, start, stop),
+        ranges=ranges,
         seen_bytes=max(progress.seen_bytes, stop),
-        skipped_bytes=progress.skipped_bytes + open_bytes,
+        skipped_bytes=progress.skipped_bytes + sum(high - low for low, high in gaps),
         skipped_reason=reason,
         read_at=None,
     )

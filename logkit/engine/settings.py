@@ -9,7 +9,15 @@ from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
 
-_MAY_BE_ZERO = {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds", "follow_seconds", "copy_seconds"}
+_MAY_BE_ZERO = {
+    "keep_events",
+    "keep_bytes",
+    "idle_flush_seconds",
+    "retry_seconds",
+    "follow_seconds",
+    "copy_seconds",
+    "commit_seconds",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +29,14 @@ class Settings:
     an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
     before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
     max_open_files: limits shared by all workers; files read last are held open as far as the latter allows.
-    max_thread_deaths: replacements before the engine gives up.
-    follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
-    file that begins like one already read is waited for: it may be a copy in the making. finite: everything
-    is read once, as it is now, and last records are finished. columns: which columns of `snap.events` are made, besides
-    those that say where a record stands and the level, time and service that statistics need; all of them by default.
+    max_thread_deaths: replacements before the engine gives up. follow_seconds: how long a file that was renamed or
+    deleted is read on after it went quiet. copy_seconds: how long a file that begins like one already read is waited
+    for: it may be a copy in the making. finite: everything is read once, as it is now, and last records are finished.
+    columns: which columns of `snap.events` are made, besides those that say where a record stands and the level, time
+    and service that statistics need; all of them by default.
+    With a store: commit_seconds: pause between two commits; max_waiting_bytes: what may wait for the writer before
+    readers have to; keep_days, max_store_bytes: which of its rows are kept, by age and by the room they take (None:
+    all).
     """
 
     workers: int = 0
@@ -46,6 +57,10 @@ class Settings:
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
     columns: tuple[str, ...] | None = None
+    commit_seconds: float = 0.1
+    max_waiting_bytes: int = 48 << 20
+    keep_days: float | None = None
+    max_store_bytes: int | None = None
     timezone: str = "UTC"
     missing_ok: bool = False
     notify: bool = True
@@ -58,9 +73,9 @@ class Settings:
         for field in fields(self):
             value = getattr(self, field.name)
             low = 0 if field.name in _MAY_BE_ZERO else None
-            if isinstance(field.default, bool | str) or field.default is None:
+            if field.name == "columns" or isinstance(field.default, bool | str) or value is None is field.default:
                 continue
-            kind = int if isinstance(field.default, int) else (int, float)
+            kind = int if isinstance(field.default, int) or field.name.endswith("_bytes") else (int, float)
             if not isinstance(value, kind):
                 wanted = "a whole number" if kind is int else "a number"
                 raise SettingError(

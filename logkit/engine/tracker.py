@@ -7,10 +7,13 @@ sent to probe it, and what they found out comes back here.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from logkit.capture import DELETED
 from logkit.engine import progress as core
-from logkit.engine.census import Census, File, beside, rotated_from, whereabouts
+from logkit.engine.census import Census, File, beside, rotated_from, unrotated, whereabouts
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Candidate, Key, Progress
 from logkit.engine.settings import Settings
@@ -24,17 +27,26 @@ _WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, 
 class Tracker:
     """Sources by the files they are in. `dirty` are those to be planned anew, for the watcher to take."""
 
-    def __init__(self, settings: Settings, state: State, files: Descriptors) -> None:
+    def __init__(self, settings: Settings, state: State, files: Descriptors, delivery: Delivery) -> None:
         self._settings = settings
         self._state = state
         self._files = files
+        self._delivery = delivery
         self._census = Census()
         self._ids = itertools.count()
         self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
-        self._twins: dict[
-            Key, Key
-        ] = {}  # files that came back after their source had gone on in a copy, and that source
+        self._twins: dict[Key, Key] = {}  # files that came back when their source had gone on in a copy, and that
         self.dirty: dict[Key, None] = {}
+
+    def resume(self, known: Sequence[Progress], covers: Callable[[str], bool]) -> None:
+        """Take up the sources that a store remembers; those that are gone, or none of ours, should they come back."""
+        # Of those that had the same inode the newest has it, and who is there has it rather than who is gone.
+        for one in sorted(known, key=lambda one: (not one.gone, one.key)):
+            assert one.file is not None
+            self._census.enter(one.key, Found(one.path, *one.file, one.disk_bytes, one.modified))
+            if one.gone or not (covers(one.path) or covers(unrotated(one.path))):
+                self._census.depart(one.file)
+        self._ids = itertools.count(max((one.source for one in known), default=-1) + 1)
 
     def take(self, scanned: list[Found], now: float) -> None:
         """All files of one scan."""
@@ -87,6 +99,8 @@ class Tracker:
         elif core.observed(before, found, now) is not before:
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
+            if before.path != found.path:
+                self._delivery.mark(key)
             self.dirty[key] = None
 
     def _start(self, key: Key, found: Found, now: float) -> None:
@@ -112,6 +126,7 @@ class Tracker:
     def _depart(self, key: Key) -> Progress:
         """What is known of a source's content is all there will be, unless there is a copy of it."""
         gone = self._state.change(key, core.departed)
+        self._delivery.mark(key)
         self.conclude(key)
         if gone.copy_of is not None:
             self.conclude(gone.copy_of)
@@ -134,7 +149,7 @@ class Tracker:
                 self.dirty[place.key] = None
             return  # what is found out leads here again
         if held is not None:
-            self._state.commit(replace(held, held=False))  # it cannot be read again
+            self._delivery.put_now(replace(held, held=False))  # it cannot be read again
 
     def _follow(self, file: File, now: float) -> None:
         """A known file that the scan did not find: renamed to where nobody looks, or deleted.
@@ -237,9 +252,10 @@ class Tracker:
             moved = replace(identity, head=p.identity.head, reference_us=p.identity.reference_us)
             p = replace(p, path=path, file=file, disk_bytes=size, identity=moved, read_at=None, gone=False)
             # What was seen of it and was not copied has gone with it.
-            return p if p.serial or size >= p.seen_bytes else core.skipped(p, size, p.seen_bytes, core.DELETED)
+            return p if p.serial or size >= p.seen_bytes else core.skipped(p, size, p.seen_bytes, DELETED)
 
         if held is not None and not identity.serial and size < held.stop:
-            self._state.commit(replace(held, held=False))  # more of it was shown than was copied
+            self._delivery.put_now(replace(held, held=False))  # more of it was shown than was copied
         self._state.change(original, move)
+        self._delivery.mark(original)
         self.dirty[original] = None

@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from logkit.engine import planning
 from logkit.engine import progress as core
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
@@ -24,6 +25,7 @@ from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
 from logkit.engine.worker import Outcome, Work
+from logkit.sinks import registry
 from logkit.sources import Roots, Skipped
 
 _SCAN_COST_FACTOR = 50  # a quiet scan of cost c is followed by 50 c of rest: at most 2 % of a core
@@ -45,6 +47,7 @@ class Watcher:
         outcomes: deque[Outcome],
         stopping: threading.Event,
         files: Descriptors,
+        delivery: Delivery,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
@@ -56,7 +59,8 @@ class Watcher:
         self._clock = clock
         self._wake = threading.Event()
         self._changed: deque[str] = deque()  # paths from notification; append and popleft are atomic
-        self._tracker = Tracker(settings, state, files)
+        self._delivery = delivery
+        self._tracker = Tracker(settings, state, files, delivery)
         self._dirty = self._tracker.dirty
         self._ties = itertools.count()
         self._backlog: deque[Work] = deque()
@@ -68,6 +72,10 @@ class Watcher:
         self._scanned = 0  # the newest ticket a full scan has been made for
         self.skipped: tuple[Skipped, ...] = ()
         self.missing: tuple[str, ...] = ()
+
+    def resume(self, known: Sequence[Progress]) -> None:
+        """Take up the sources that a store remembers, before the threads start."""
+        self._tracker.resume(known, self._roots.covers)
 
     def nudge(self, path: str | None = None) -> None:
         """Wake the watcher, to look at one path or just to go round once more. Any thread may call."""
@@ -117,9 +125,11 @@ class Watcher:
 
     def _scan(self, now: float) -> None:
         began = self._clock()
-        scan = self._roots.scan()
-        self.skipped, self.missing = tuple(scan.skipped), tuple(scan.missing)
-        self._tracker.take(scan.found, now)
+        scan, ours = self._roots.scan(), registry.ours()
+        own = [one for one in scan.found if ours.has(one)]
+        self.skipped = (*scan.skipped, *(Skipped(one.path, "a store that is open here") for one in own))
+        self.missing = tuple(scan.missing)
+        self._tracker.take([one for one in scan.found if one not in own] if own else scan.found, now)
         cost = self._clock() - began
         after = self._clock()
         self._next_scan = after + max(self._settings.poll_seconds, _SCAN_COST_FACTOR * cost)
@@ -147,6 +157,7 @@ class Watcher:
             self._tracker.conclude(key)
             if before is not None and before.copy_of is not None:
                 self._tracker.conclude(before.copy_of)
+            self._delivery.mark(key)
             # Only now: should this thread die on the way, the next one takes the outcome up again.
             self._outcomes.popleft()
             self._out[key] -= 1
@@ -157,9 +168,7 @@ class Watcher:
     def _succeeded(self, key: Key, outcome: Outcome, now: float) -> None:
         identity = outcome.identity
         if identity is None:
-            self._state.change(
-                key, lambda p: replace(core.finished(p, outcome.seen_to, outcome.head), error=None, retrying=False)
-            )
+            self._state.change(key, lambda p: core.read_through(p, outcome.seen_to, outcome.head))
         elif not outcome.same:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
@@ -260,8 +269,8 @@ class Watcher:
             self._out[before.key] += len(work)
             self._backlog += work
         if after is not before:
-            # Nobody else changes a source without leases, so this is still the value that was planned from.
-            self._state.change(before.key, lambda _: after)
+            # Nobody else plans, but the writer may have committed some of what was taken since `before`.
+            self._state.change(before.key, lambda p: replace(p, leases=after.leases, read_at=after.read_at))
         if not work:
             self._await_flush(before.key, after, now)
 
@@ -286,7 +295,8 @@ class Watcher:
             return False
         hopeful = any(not isinstance(work, Probe) or self._settings.finite for _, _, work in self._delayed)
         in_flight = self._out.total() - len(self._delayed)
-        return not (in_flight or hopeful or any(self._is_partial(key) for key in self._due))
+        partial = any(self._is_partial(key) for key in self._due)
+        return not (in_flight or hopeful or partial) and self._delivery.settled
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""

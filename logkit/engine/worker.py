@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Candidate, Key, Overtaken, Probe, Tail, restart_from
-from logkit.engine.state import State
 from logkit.engine.threads import Activity, describe
 from logkit.errors import LogkitError
 from logkit.sources import Batch, Identity, ReadOptions, Span, identify
@@ -66,7 +66,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all workers of a monitor share beside the state and the queue."""
+    """What all workers of a monitor share beside the queue."""
 
     outcomes: deque[Outcome]
     """Appended to by workers, taken by the watcher; both are atomic."""
@@ -76,6 +76,8 @@ class Shared:
     files: Descriptors
     reads: threading.Semaphore
     """How many may read at once."""
+    delivery: Delivery
+    """Where batches go."""
     finite: bool = False
     """Whether files are read as they are now, and no more will come."""
 
@@ -83,9 +85,8 @@ class Shared:
 class Worker:
     """The loop of one `logkit-worker-N`, and the span in its hands."""
 
-    def __init__(self, work: queue.Queue[Work | None], state: State, shared: Shared) -> None:
+    def __init__(self, work: queue.Queue[Work | None], shared: Shared) -> None:
         self._queue = work
-        self._state = state
         self._shared = shared
         self._span: Span | None = None
         self._done_to: int | None = None
@@ -136,7 +137,8 @@ class Worker:
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
             # Of what can be read as a whole only, and was not, a few bytes alike prove nothing.
             known = [one for one in probe.candidates if one.tail is not None or not one.serial]
-            original = next((one for one in known if _is(descriptor, identity, one)), None)
+            begun = [one for one in known if identity.head.startswith(one.head)]
+            original = next((one for one in begun if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
             if not alike and original is None:
                 return Outcome(probe, identity=identity)
@@ -202,8 +204,7 @@ class Worker:
             activity.enter("parsing", span.path)
             try:
                 for batch in batches_of(span, reader, shared.options):
-                    self._apply(batch, activity)
-                    if shared.stopping.is_set():
+                    if not self._deliver(batch, activity) or shared.stopping.is_set():
                         break
             finally:
                 self._seen_to = reader.at
@@ -211,15 +212,18 @@ class Worker:
         activity.spans += 1
         return Outcome(span, seen_to=reader.at, head=head)
 
-    def _apply(self, batch: Batch, activity: Activity) -> None:
-        with activity.during("applying"):
-            self._state.commit(batch)
-            if not batch.held:
-                # At once: whatever fails from here on, this batch must not be read again.
-                self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
-                self._tail = batch.tail
-                activity.events += batch.events
-            self._state.tidy()
+    def _deliver(self, batch: Batch, activity: Activity) -> bool:
+        """Pass a batch on; False where the engine stops before there is room for it."""
+        delivery = self._shared.delivery
+        with activity.during(delivery.waiting):
+            if not delivery.put(batch):
+                return False
+        if not batch.held:
+            # At once: whatever fails from here on, this batch must not be read again.
+            self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
+            self._tail = batch.tail
+            activity.events += batch.events
+        return True
 
     def _failure(self, work: Work, error: BaseException) -> Outcome:
         cause = "io" if isinstance(error, OSError) else "poison"
