@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from logkit.capture import Capture
 from logkit.engine.bar import Bar
@@ -22,6 +22,7 @@ from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
+from logkit.views.panel import Panel, Panels
 
 Paths = PathLike | Iterable[PathLike]
 
@@ -40,6 +41,7 @@ class Monitor:
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
+        self._panels = Panels(self)
         try:
             self._engine.start()
         except BaseException:
@@ -88,7 +90,20 @@ class Monitor:
         """Stop all threads and say which is still alive, if any. May be called again; snapshots still work."""
         self._check_process()
         _forget(self)
-        return self._engine.stop(timeout_seconds)
+        result = self._engine.stop(timeout_seconds)
+        self._panels.close()
+        return result
+
+    def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
+        """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.
+
+        window: how much of the newest time it covers, "all" for everything. by: what its timeline is stacked by.
+        Asking again for the same gives the same panel. Reading goes on without it. Raises `SettingError`.
+        """
+        return self._panels.get(window, by)
+
+    def _ipython_display_(self) -> None:
+        self.panel()._ipython_display_()
 
     @property
     def state(self) -> str:
