@@ -91,8 +91,7 @@ class Monitor:
         self._check_process()
         _forget(self)
         result = self._engine.stop(timeout_seconds)
-        self._panels.close()
-        return result
+        return result if self._panels.close(timeout_seconds) else StopResult((*result.alive, "logkit-refresher"))
 
     def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
         """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.

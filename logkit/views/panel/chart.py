@@ -15,7 +15,7 @@ import numpy as np
 from logkit.views.panel.axis import ticks, top_of
 
 if TYPE_CHECKING:
-    from logkit.views.panel.look import Chart
+    from logkit.views.panel.traffic import Chart
 
 _HEIGHT: Final = "180px"
 _BRUSH: Final = "#2f8fd0"
@@ -32,6 +32,7 @@ class Timeline:
         )
         self._brush = bqplot.interacts.BrushIntervalSelector(scale=self._x, color=_BRUSH)
         self._time = bqplot.Axis(scale=self._x, grid_lines="none", tick_values=[0.0], tick_labels={"0": ""})
+        self._labels: dict[str, str] = {}
         self._count = bqplot.Axis(scale=self._y, orientation="vertical", tick_format="~s", tick_values=[0.0, 1.0])
         self.figure = bqplot.Figure(
             marks=[self._bars],
@@ -66,12 +67,13 @@ class Timeline:
         half = window.width_us / 2e6
         start, stop = window.start_us // 1_000_000, window.stop_us // 1_000_000
         if (self._x.min, self._x.max) != (start + half, stop - half):
+            labels = {str(at): label for at, label in ticks(start, stop).items()}
+            # Ticks are drawn with the labels known when their values arrive, and old ones until then.
+            self._time.tick_labels = self._labels | labels
             with self._x.hold_sync():  # bqplot adds half a bar at either end
                 self._x.min, self._x.max = start + half, stop - half
-            labels = ticks(start, stop)
-            with self._time.hold_sync():
-                self._time.tick_labels = {str(at): label for at, label in labels.items()}
-                self._time.tick_values = np.array(list(labels), np.float64)
+            self._time.tick_values = np.array(list(labels), np.float64)
+            self._labels = labels
         top = top_of(float(chart.heights.sum(axis=0).max()))
         if self._y.max != top:
             self._y.max = top

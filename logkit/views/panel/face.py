@@ -10,7 +10,7 @@ import ipywidgets
 from logkit import schema
 from logkit.views.panel import markup
 from logkit.views.panel.chart import Timeline
-from logkit.views.panel.look import Wanted
+from logkit.views.panel.moment import Wanted
 from logkit.views.style import duration
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Face:
         )
         self._row = ipywidgets.Box(
             [self._window, self._level, self._services, self._by, self._pause],
-            layout=ipywidgets.Layout(flex_flow="row wrap", width="100%", margin="2px 0 0 0"),
+            layout=ipywidgets.Layout(flex_flow="row wrap", width="100%", margin="2px 0 0 2px"),
         )
 
     def wanted(self) -> Wanted:

@@ -15,7 +15,8 @@ from logkit.views.panel import markup
 from logkit.views.panel.axis import ticks
 
 if TYPE_CHECKING:
-    from logkit.views.panel.look import Chart, Look
+    from logkit.views.panel.look import Look
+    from logkit.views.panel.traffic import Chart
 
 _GREY = "#808080"  # readable on white and on black
 
@@ -26,12 +27,12 @@ def html(look: Look, by: str) -> str:
     if look.chart is not None and len(look.chart.names):
         data = b64encode(picture(look.chart)).decode()
         parts.append(
-            f'<img alt="events over time, stacked by {by}" style="width:100%;max-width:1400px;margin:0" '
+            f'<img alt="events over time, stacked by {by}" style="width:100%;margin:0" '
             f'src="data:image/png;base64,{data}">'
         )
     parts += [markup.services(look), markup.errors(look), markup.threads(look)]
     text = re.sub(r"<svg.*?</svg>", lambda found: markup.as_image(found[0]), "".join(parts))
-    return markup.inlined(f'<div class="lk">{text}</div>')
+    return markup.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
 
 
 def picture(chart: Chart) -> bytes:
@@ -41,7 +42,7 @@ def picture(chart: Chart) -> bytes:
 
     from logkit.views import plots
 
-    figure = Figure(figsize=(11.0, 1.75), layout="constrained")
+    figure = Figure(figsize=(9.4, 1.8), layout="constrained")
     axes = figure.add_subplot()
     starts = pd.DatetimeIndex(chart.window.starts, tz="UTC").as_unit("us")
     plots.stack(axes, starts, chart.window.width_us, list(chart.heights), chart.colours)
@@ -49,10 +50,10 @@ def picture(chart: Chart) -> bytes:
     labels = ticks(start, stop)
     axes.set_xticks([at / 86_400 for at in labels], list(labels.values()), parse_math=False)
     axes.set_xlim(start / 86_400, stop / 86_400)
-    axes.tick_params(colors=_GREY, labelsize=8)
+    axes.tick_params(colors=_GREY, labelsize=9)
     for spine in axes.spines.values():
         spine.set_color(_GREY)
     axes.grid(axis="y", color=_GREY, alpha=0.25, linewidth=0.6)
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=120, transparent=True)
+    figure.savefig(buffer, format="png", dpi=150, transparent=True)
     return buffer.getvalue()

@@ -11,12 +11,15 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from logkit.views.panel.look import rate
+from logkit.views.panel.head import rate
 from logkit.views.style import LEVEL_COLOURS, count, duration, escaped, number, share
 
 if TYPE_CHECKING:
     from logkit.views.panel.errors import ErrorRow
-    from logkit.views.panel.look import Chart, Fact, Health, Look, ServiceRow, ThreadRow
+    from logkit.views.panel.head import Fact, Health
+    from logkit.views.panel.lights import ThreadRow
+    from logkit.views.panel.look import Look
+    from logkit.views.panel.traffic import ServiceRow
 
 _GOOD, _BUSY, _WARN, _BAD = "#0f9d75", "#2f8fd0", "#d98c00", LEVEL_COLOURS["ERROR"]
 _TONES: Final = {"good": _GOOD, "busy": _BUSY, "warn": _WARN, "bad": _BAD}
@@ -55,9 +58,9 @@ _STYLES: Final = {
     "lk-row": "background:none",
     "lk-th": f"text-align:right;font-weight:400;font-size:11px;padding:2px 0 3px 14px;border:none;"
     f"border-bottom:1px solid {_LINE};white-space:nowrap;background:none;{_FAINT}",
-    "lk-left": "text-align:left;padding-left:0",
     "lk-td": f"text-align:right;padding:3px 0 3px 14px;border:none;border-bottom:1px solid {_LINE};white-space:nowrap;"
     "vertical-align:middle;max-width:none",
+    "lk-left": "text-align:left;padding-left:0",
     "lk-text": "text-align:left;padding-left:0;overflow:hidden;text-overflow:ellipsis;max-width:190px",
     "lk-message": "text-align:left;overflow:hidden;text-overflow:ellipsis;max-width:0;width:99%",
     "lk-alarm": f"color:{_BAD};font-weight:600",
@@ -69,6 +72,7 @@ _STYLES: Final = {
     "lk-thread": "display:inline-block;min-width:215px;margin:0 18px 3px 0;white-space:nowrap;font-size:12px",
 }
 _SPARK_HEIGHT: Final = 18
+_NONE: Final = "\u2013"
 
 
 def style_sheet() -> str:
@@ -104,13 +108,13 @@ def _declared(found: re.Match[str]) -> str:
 def head(look: Look) -> str:
     """State, health and figures."""
     health = look.health
-    why = f'<span class="lk-faint">{escaped(_why(health), 200)}</span>' if _why(health) else ""
+    why = f'<span class="lk-faint">{escaped(_why(health), 200)} \u00b7 </span>' if _why(health) else ""
     bar = ""
     if health.share is not None:
         bar = f'<div class="lk-bar"><div class="lk-fill" style="width:{100 * health.share:.1f}%"></div></div>'
     return (
         f'<div class="lk"><div class="lk-top">{_dot(_TONES.get(health.tone))}'
-        f'<span class="lk-state">{escaped(health.state)}</span>{why} '
+        f'<span class="lk-state">{escaped(health.state)}</span>{why}'
         f'<span class="lk-faint">{escaped(look.where, 90)}</span></div>{bar}{"".join(map(_fact, look.facts))}</div>'
     )
 
@@ -171,10 +175,15 @@ def services(look: Look) -> str:
     newest = max((row.last_us or 0 for row in look.services), default=0)
     body = "".join(_service(row, newest) for row in look.services)
     if not look.services:
-        body = '<tr class="lk-row"><td class="lk-td lk-left" colspan="8"><span class="lk-faint">no service</span></td></tr>'
+        body = _empty(8, "no service")
     more = f'<div class="lk-title"><span class="lk-faint">and {look.more_services:,} more</span></div>'
     table = f'<table class="lk-table"><thead><tr class="lk-row">{top}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="lk">{table}{more if look.more_services else ""}</div>'
+
+
+def _empty(columns: int, why: str) -> str:
+    cell = f'<td class="lk-td lk-left" colspan="{columns}"><span class="lk-faint">{why}</span></td>'
+    return f'<tr class="lk-row">{cell}</tr>'
 
 
 def _service(row: ServiceRow, newest_us: int) -> str:
@@ -189,7 +198,7 @@ def _service(row: ServiceRow, newest_us: int) -> str:
         rate(row.per_second),
         f"<span{alarm}>{row.errors:,}</span>",
         f"<span{alarm}>{share(row.error_rate)}</span>{bar}",
-        number(row.p95_ms) or "–",
+        number(row.p95_ms) or _NONE,
         f"{_time(row.last_us, newest_us)}",
         _spark(row),
     )
@@ -211,9 +220,10 @@ def _spark(row: ServiceRow) -> str:
     bars, high = len(row.spark), max(row.spark, default=0)
     if not high:
         return ""
-    box = f'xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {bars} {_SPARK_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"'
+    box = f'viewBox="0 0 {bars} {_SPARK_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"'
     return (
-        f'<svg class="lk-spark" {box}><path d="{_bars(row.spark, high)}" fill="#8a97a5"></path>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="lk-spark" {box}>'
+        f'<path d="{_bars(row.spark, high)}" fill="#8a97a5"></path>'
         f'<path d="{_bars(row.spark_errors, high)}" fill="{_BAD}"></path></svg>'
     )
 
@@ -238,7 +248,7 @@ def errors(look: Look) -> str:
     body = "".join(_error(row, newest) for row in look.errors)
     if not look.errors:
         why = "no errors" if look.keeps_rows else "no rows are kept: keep_events=0"
-        body = f'<tr class="lk-row"><td class="lk-td lk-left" colspan="4"><span class="lk-faint">{why}</span></td></tr>'
+        body = _empty(4, why)
     table = f'<table class="lk-table"><thead><tr class="lk-row">{top}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="lk">{table}</div>'
 
@@ -263,7 +273,7 @@ def threads(look: Look) -> str:
 def _thread(row: ThreadRow) -> str:
     doing = escaped(row.doing.rsplit("/", 1)[-1], 24) if row.light not in ("waiting", "stopped") else ""
     busy = f"{100 * row.busy:.0f} % busy" if row.busy >= 0.01 else ""
-    said = " · ".join(part for part in (escaped(row.light), doing, busy) if part)
+    said = " \u00b7 ".join(part for part in (escaped(row.light), doing, busy) if part)
     name = escaped(row.name.removeprefix("logkit-"), 24)
     return f'<span class="lk-thread">{_dot(_LIGHTS.get(row.light))}{name} <span class="lk-faint">{said}</span></span>'
 
@@ -285,7 +295,7 @@ def _moment(us: int) -> datetime:
 def _time(us: int | None, newest_us: int) -> str:
     """The time of day, with the date where it is not the newest's."""
     if us is None:
-        return "–"
+        return _NONE
     moment = _moment(us)
     return f"{moment:%H:%M:%S}" if moment.date() == _moment(newest_us).date() else f"{moment:%Y-%m-%d %H:%M}"
 
@@ -293,7 +303,7 @@ def _time(us: int | None, newest_us: int) -> str:
 def _range(start_us: int, stop_us: int) -> str:
     start, stop = _moment(start_us), _moment(stop_us)
     end = f"{stop:%H:%M:%S}" if start.date() == stop.date() else f"{stop:%Y-%m-%d %H:%M:%S}"
-    return f"{start:%Y-%m-%d %H:%M:%S} – {end}"
+    return f"{start:%Y-%m-%d %H:%M:%S} {_NONE} {end}"
 
 
 def as_image(svg: str) -> str:

@@ -86,3 +86,7 @@ class Meter:
         if len(recent) < 2 or recent[-1].clock <= recent[0].clock:
             return 0.0
         return max(0.0, (values[-1] - values[0]) / (recent[-1].clock - recent[0].clock))
+
+
+NOTHING_YET: Final = Meter()
+"""Before the first sample."""

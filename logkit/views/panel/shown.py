@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from logkit.errors import SettingError
+from logkit.views.panel import notebook
 from logkit.views.panel.counts import Counter, Window, window_of
 from logkit.views.panel.errors import Finder
-from logkit.views.panel.look import By, Look, Moment, Wanted, look, quiet_key, wanted_services
+from logkit.views.panel.look import Look, look, quiet_key
+from logkit.views.panel.moment import By, Moment, Wanted
 from logkit.views.panel.refresher import Refresher, Source
+from logkit.views.panel.traffic import wanted_services
 
 if TYPE_CHECKING:
     from logkit.snapshot import Snapshot
@@ -98,36 +100,33 @@ class Panel:
     # -- showing it
 
     def _ipython_display_(self) -> None:
-        if not _in_kernel():
+        if not notebook.in_kernel():
             print(repr(self))
             return
-        if self.closed:
-            self._publish_still()
-            return
-        if self._face is None:
+        if self._face is None and not self.closed:
             self._open()
-        self._publish_live()
+        if self.closed:
+            notebook.show_html(self._still, repr(self))
+            return
+        assert self._face is not None
+        self._displays = [*self._displays, notebook.show_widget(self._face.root)][-_MOST_DISPLAYS:]
         self._refresher.add(self)
 
     def _open(self) -> None:
-        """Make the widgets and fill them, before there is a second writer."""
+        """Make the widgets and fill them, before there is a second writer; of what has stopped, a still one."""
         from logkit.views.panel.face import Face
 
-        self._face = Face(self._wanted)
         capture = self._source.snapshot().capture
-        self.refresh(Moment(capture).next(capture))
-
-    def _publish_live(self) -> None:
-        from IPython.display import display
-
-        assert self._face is not None
-        handle = display(self._face.root, display_id=True)
-        self._displays = [*self._displays, handle.display_id][-_MOST_DISPLAYS:]
-
-    def _publish_still(self) -> None:
-        from IPython.display import HTML, display
-
-        display(HTML(self._still))
+        moment = Moment(capture).next(capture)
+        face = Face(self._wanted)
+        try:
+            self._show(moment, face, self._wanted)
+        except BaseException:
+            face.close()
+            raise
+        self._face = face
+        if capture.state != "running":
+            self.finish(moment, None)
 
     # -- called by the refresher
 
@@ -139,10 +138,10 @@ class Panel:
         key = quiet_key(moment, wanted)
         if (key is not None and key == self._shown_quiet) or (wanted.paused and self._wanted.paused):
             return
-        self._show(moment, wanted)
+        self._show(moment, face, wanted)
         self._shown_quiet = key
 
-    def _show(self, moment: Moment, wanted: Wanted) -> None:
+    def _show(self, moment: Moment, face: Face, wanted: Wanted) -> None:
         parts = moment.capture.parts
         if wanted.selection is None or self._window is None:
             self._window = window_of(parts, wanted.window_us, round(moment.capture.taken_at * 1e6))
@@ -155,8 +154,7 @@ class Panel:
             services = [name for name, has in zip(counts.names, chosen, strict=True) if has]
         errors = self._finder.newest(moment.capture, services, wanted.min_level)
         self._look = look(moment, counts, errors, wanted)
-        assert self._face is not None
-        self._face.show(self._look)
+        face.show(self._look)
         self._wanted = wanted
 
     def finish(self, moment: Moment | None, failure: BaseException | None) -> None:
@@ -168,7 +166,7 @@ class Panel:
         self.failure = failure
         try:
             if moment is not None:
-                self._show(moment, face.wanted().resumed())
+                self._show(moment, face, face.wanted().resumed())
             assert self._look is not None
             self._still = frozen.html(self._look, self._wanted.by)
         except Exception as error:
@@ -177,7 +175,7 @@ class Panel:
         if self.failure is not None:
             self._still = markup.inlined(markup.failure(repr(self.failure))) + self._still
         self.closed = True
-        _update(self._displays, self._still, repr(self))
+        notebook.replace(self._displays, self._still, repr(self))
         face.close()
 
 
@@ -188,20 +186,6 @@ def _snapped(selection: tuple[int, int], window: Window) -> tuple[int, int]:
         window.start_us + (start - window.start_us) // window.width_us * window.width_us,
         window.start_us - (window.start_us - stop) // window.width_us * window.width_us,
     )
-
-
-def _update(displays: list[str], html: str, text: str) -> None:
-    from IPython.display import display
-
-    for display_id in displays:
-        display({"text/html": html, "text/plain": text}, raw=True, display_id=display_id, update=True)
-
-
-def _in_kernel() -> bool:
-    """Whether a notebook kernel is running us."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
 
 
 def _window_us(window: Any) -> int | None:
