@@ -7,7 +7,7 @@ window, as long as both stay the same, and between two looks only a few parts ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from logkit.stats import Stats
 from logkit.stats.groups import Cells, Ints, gather
 from logkit.stats.sketch import quantile_rows, value_of
-from logkit.stats.totals import ERROR_CODE, LEVEL_NAMES, OTHER
+from logkit.stats.totals import ERROR_CODE, LEVEL_NAMES
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,6 +24,7 @@ LEVELS: Final = len(LEVEL_NAMES)
 ERROR: Final = ERROR_CODE
 _FINEST: Final = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 _MOST_BUCKETS: Final = 100
+_FOLD_PARTS: Final = 6
 _FUTURE_US: Final = 86_400_000_000
 
 
@@ -94,10 +95,15 @@ class Counts:
     bins: Cells
     """(service, level, bin) -> events with a duration in the window."""
 
-    def quantile_ms(self, q: float, levels: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """Per service the duration at `q` (0 … 1) of events of these levels in the window, NaN where there is none."""
+    def quantile_ms(
+        self, q: float, services: npt.NDArray[np.bool_], levels: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64]:
+        """Per service the duration at `q` (0 … 1) of its events of these levels in the window.
+
+        NaN where there is none, and for other services than these.
+        """
         found = np.full(len(self.names), np.nan)
-        chosen = self.bins.take(levels[self.bins.keys[1]])
+        chosen = self.bins.take(services[self.bins.keys[0]] & levels[self.bins.keys[1]])
         cells = gather(Cells(chosen.keys[[0, 2]], chosen.counts))
         if len(cells):
             service, counts = cells.keys[0], cells.counts[0]
@@ -108,13 +114,17 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slice:
-    """What one part holds of a window, its services numbered as in the part."""
+    """What one or more parts hold of a window; services are indices into `names`."""
 
-    part: Stats
+    names: tuple[str, ...]
     cells: Ints
     """Rows (service, level, bucket, events)."""
     bins: Ints
     """Rows (service, level, bin, events)."""
+    totals: Ints
+    """Rows (service, level, events, rejects) of all time."""
+    last_us: Ints
+    """Per service, -1 where none of its events has a time."""
 
 
 class Counter:
@@ -122,78 +132,105 @@ class Counter:
 
     def __init__(self) -> None:
         self._window: Window | None = None
-        self._slices: dict[int, _Slice] = {}
+        self._parts: tuple[Stats, ...] = ()
+        self._folded = 0
+        self._fold = _NO_SLICE
 
     def count(self, parts: Sequence[Stats], window: Window | None) -> Counts:
         """How much of all parts lies in the window."""
-        if window != self._window:
-            self._window, self._slices = window, {}
-        # A slice keeps its part alive, so that no other part can have the same id meanwhile.
-        kept = self._slices
-        slices = [kept[id(part)] if id(part) in kept else _slice(part, window) for part in parts]
-        self._slices = {id(one.part): one for one in slices}
-        return _sum(slices, window)
+        parts = tuple(parts)
+        same = next((at for at, (a, b) in enumerate(zip(self._parts, parts, strict=False)) if a is not b), None)
+        same = min(len(self._parts), len(parts)) if same is None else same
+        if window != self._window or same < self._folded:
+            self._fold, self._folded, same = _NO_SLICE, 0, 0 if window != self._window else same
+        if same - self._folded >= _FOLD_PARTS or not self._folded:
+            # What stayed the same since the last look is likely to stay: it is added up once.
+            kept = max(same, len(parts) - _FOLD_PARTS)
+            fresh = (_slice(part, window) for part in parts[self._folded : kept])
+            self._fold = _folded(_joined([self._fold, *fresh]))
+            self._folded = kept
+        self._window, self._parts = window, parts
+        whole = _joined([self._fold, *(_slice(part, window) for part in parts[self._folded :])])
+        buckets = window.buckets if window else 0
+        return Counts(
+            names=whole.names,
+            window=window,
+            cells=_dense(whole.cells, (len(whole.names), LEVELS, buckets)),
+            totals=_dense(whole.totals[:3], (len(whole.names), LEVELS)),
+            rejects=int(whole.totals[3].sum()),
+            last_us=whole.last_us,
+            bins=Cells(whole.bins[:3], whole.bins[3:]),
+        )
+
+
+_NO_ROWS: Final = np.zeros((4, 0), np.int64)
+_NO_SLICE: Final = _Slice((), _NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.int64))
 
 
 def _slice(part: Stats, window: Window | None) -> _Slice:
-    buckets, bins = part.tables.buckets, part.tables.bins
+    tables = part.tables
+    last = np.full(len(tables.names), -1)
+    np.maximum.at(last, tables.totals.keys[0], tables.spans[1])
+    totals = np.concatenate((tables.totals.keys, tables.totals.counts[[0, 2]]))
     if window is None:
-        return _Slice(part, np.zeros((4, 0), np.int64), np.zeros((4, 0), np.int64))
+        return _Slice(tables.names, _NO_ROWS, _NO_ROWS, totals, last)
+    buckets, bins = tables.buckets, tables.bins
     inside = (buckets.keys[2] >= window.start_us) & (buckets.keys[2] < window.stop_us)
-    service, level, time = buckets.keys.compress(inside, axis=1)
-    at = (time - window.start_us) // window.width_us
-    cells = gather(Cells(np.stack((service, level, at)), buckets.counts[:1].compress(inside, axis=1)))
+    cells = np.concatenate((buckets.keys, buckets.counts[:1])).compress(inside, axis=1)
+    cells[2] = (cells[2] - window.start_us) // window.width_us
     # Durations are known by wider buckets: those count that begin in the window, or reach into it.
     low = window.start_us // part.bin_width_us * part.bin_width_us
     inside = (bins.keys[2] >= low) & (bins.keys[2] < window.stop_us)
-    found = gather(Cells(bins.keys[[0, 1, 3]].compress(inside, axis=1), bins.counts.compress(inside, axis=1)))
-    return _Slice(part, np.concatenate((cells.keys, cells.counts)), np.concatenate((found.keys, found.counts)))
+    durations = np.concatenate((bins.keys[[0, 1, 3]], bins.counts)).compress(inside, axis=1)
+    return _Slice(tables.names, cells, durations, totals, last)
 
 
-def _sum(slices: Sequence[_Slice], window: Window | None) -> Counts:
-    names = tuple(sorted({name for one in slices for name in one.part.tables.names}))
-    index = {name: at for at, name in enumerate(names)}
-    maps = [np.array([index[name] for name in one.part.tables.names], np.int64) for one in slices]
-    buckets = window.buckets if window else 0
-
-    cells = _renumbered([one.cells for one in slices], maps)
-    bins = _renumbered([one.bins for one in slices], maps)
-    totals = _renumbered(
-        [np.concatenate((one.part.tables.totals.keys, one.part.tables.totals.counts[[0, 2]])) for one in slices], maps
+def _folded(one: _Slice) -> _Slice:
+    """The same with rows of equal keys added up."""
+    totals = gather(Cells(one.totals[:2], one.totals[2:]))
+    return replace(
+        one, cells=_summed(one.cells), bins=_summed(one.bins), totals=np.concatenate((totals.keys, totals.counts))
     )
+
+
+def _joined(slices: Sequence[_Slice]) -> _Slice:
+    """All of their rows, those of equal keys side by side."""
+    slices = [one for one in slices if one.names]
+    if len(slices) < 2:
+        return slices[0] if slices else _NO_SLICE
+    names = tuple(sorted({name for one in slices for name in one.names}))
+    index = {name: at for at, name in enumerate(names)}
+    maps = [np.array([index[name] for name in one.names], np.int64) for one in slices]
     last = np.full(len(names), -1)
-    for one, names_of in zip(slices, maps, strict=True):
-        np.maximum.at(last, names_of[one.part.tables.totals.keys[0]], one.part.tables.spans[1])
-    return Counts(
-        names=names,
-        window=window,
-        cells=_dense(cells, (len(names), LEVELS, buckets)),
-        totals=_dense(totals[[0, 1, 2]], (len(names), LEVELS)),
-        rejects=int(totals[3].sum()),
-        last_us=last,
-        bins=Cells(bins[:3], bins[3:]),
+    for one, places in zip(slices, maps, strict=True):
+        last[places] = np.maximum(last[places], one.last_us)
+    return _Slice(
+        names,
+        _renumbered([one.cells for one in slices], maps),
+        _renumbered([one.bins for one in slices], maps),
+        _renumbered([one.totals for one in slices], maps),
+        last,
     )
 
 
 def _renumbered(rows: list[Ints], maps: list[Ints]) -> Ints:
     """All rows of all parts, with services numbered alike."""
-    if not rows:
-        return np.zeros((4, 0), np.int64)
     joined = np.concatenate(rows, axis=1)
-    if joined.shape[1]:
-        first_name = np.cumsum([0, *map(len, maps[:-1])])
-        joined[0] = np.concatenate(maps)[joined[0] + np.repeat(first_name, [one.shape[1] for one in rows])]
+    at = 0
+    for one, places in zip(rows, maps, strict=True):
+        joined[0, at : at + one.shape[1]] = places[one[0]]
+        at += one.shape[1]
     return joined
 
 
+def _summed(rows: Ints) -> Ints:
+    """Rows of equal keys added up; the last column is the count."""
+    cells = gather(Cells(rows[:-1], rows[-1:]))
+    return np.concatenate((cells.keys, cells.counts))
+
+
 def _dense(rows: Ints, shape: tuple[int, ...]) -> Ints:
-    """Rows of keys with a count in the last column as an array of that shape."""
-    flat = np.zeros(int(np.prod(shape)), np.int64)
-    if rows.shape[1]:
-        np.add.at(flat, np.ravel_multi_index(tuple(rows[:-1]), shape), rows[-1])
-    return flat.reshape(shape)
-
-
-def is_other(name: str) -> bool:
-    """Whether a service is what services beyond the limit are summed up as."""
-    return name == OTHER
+    """Rows of keys with a count in the last column, added up in an array of that shape."""
+    dense = np.zeros(shape, np.int64)
+    np.add.at(dense.reshape(-1), np.ravel_multi_index(tuple(rows[:-1]), shape), rows[-1])
+    return dense

@@ -57,7 +57,7 @@ class Finder:
             rows = rows.filter(pl.col("service").is_in(list(services)))
         if min_level is not None:
             rows = rows.filter(pl.col("level") >= min_level)
-        newest = rows.sort("timestamp", "offset", descending=True, nulls_last=True).head(MAX_ERRORS)
+        newest = rows.sort("time_us", "offset", descending=True, nulls_last=True).head(MAX_ERRORS)
         paths = {(status.source, status.generation): status.path for status in capture.sources}
         return [
             ErrorRow(
@@ -68,7 +68,7 @@ class Finder:
                 file=os.path.basename(paths.get((row["source"], row["generation"]), "")),
                 offset=row["offset"],
             )
-            for row in newest.with_columns(time_us=pl.col("timestamp").dt.timestamp("us")).iter_rows(named=True)
+            for row in newest.iter_rows(named=True)
         ]
 
 
@@ -78,7 +78,7 @@ def _errors_of(part: EventFrame) -> pl.DataFrame:
         part.frame.filter(part.frame["level"].is_in(list(_ERRORS)))
         .tail(_PER_FRAME)
         .select(
-            "timestamp",
+            pl.col("timestamp").dt.timestamp("us").alias("time_us"),
             "level",
             "service",
             pl.col("message").str.strip_chars_start().str.extract(r"^([^\r\n]*)").str.slice(0, _FIRST_LINE),

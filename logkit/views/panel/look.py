@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from logkit.views.panel.head import Fact, Health, facts, health
 from logkit.views.panel.lights import ThreadRow, thread_rows
-from logkit.views.panel.traffic import MAX_SERVICES, Chart, ServiceRow, chart, selected, service_rows
+from logkit.views.panel.traffic import Chart, ServiceRow, chart, selected, service_rows
 
 if TYPE_CHECKING:
     from logkit.views.panel.counts import Counts
@@ -36,14 +36,14 @@ class Look:
 def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], wanted: Wanted) -> Look:
     """What is to be seen at this moment, with the window counted."""
     capture = moment.capture
-    rows = service_rows(counts, wanted)
+    rows, more = service_rows(counts, wanted)
     return Look(
         health=Health("paused", "reading goes on", "") if wanted.paused else health(capture, moment.meter),
         facts=facts(capture, counts, moment.meter),
         where=capture.roots[0] if len(capture.roots) == 1 else f"{len(capture.roots)} paths",
         chart=chart(counts, wanted),
-        services=tuple(rows[:MAX_SERVICES]),
-        more_services=max(0, len(rows) - MAX_SERVICES),
+        services=tuple(rows),
+        more_services=more,
         errors=tuple(errors),
         keeps_rows=capture.keep_events > 0 and capture.keep_bytes > 0,
         threads=thread_rows(capture, moment.before),

@@ -108,8 +108,11 @@ def _by_service(counts: Counts, wanted: Wanted, heights: npt.NDArray[np.int64]) 
     )
 
 
-def service_rows(counts: Counts, wanted: Wanted) -> list[ServiceRow]:
-    """All services asked for, the worst first: by errors, then the silent, then the busy ones."""
+def service_rows(counts: Counts, wanted: Wanted) -> tuple[list[ServiceRow], int]:
+    """The first `MAX_SERVICES` services asked for, the worst first, and how many more there are.
+
+    Worse is more errors, then an odd silence, then more events.
+    """
     levels = wanted_levels(wanted.min_level)
     chosen = np.flatnonzero(wanted_services(counts.names, wanted.services))
     timed = counts.window is not None
@@ -120,24 +123,25 @@ def service_rows(counts: Counts, wanted: Wanted) -> list[ServiceRow]:
     ).tolist()
     silent, seconds = _silence(counts), _covered_seconds(counts)
     worst = sorted(chosen.tolist(), key=lambda at: (-errors[at], silent[at] is None, -events[at], counts.names[at]))
-    p95 = counts.quantile_ms(0.95, levels)
-    rows = []
-    for place, at in enumerate(worst):
-        shown = place < MAX_SERVICES
-        rows.append(
-            ServiceRow(
-                name=counts.names[at],
-                events=events[at],
-                errors=errors[at],
-                per_second=events[at] / seconds,
-                p95_ms=None if np.isnan(p95[at]) else float(p95[at]),
-                last_us=int(counts.last_us[at]) if counts.last_us[at] >= 0 else None,
-                silent_us=silent[at],
-                spark=_spark(counts.cells[at, levels].sum(axis=0)) if shown else (),
-                spark_errors=_spark(counts.cells[at, errors_at].sum(axis=0)) if shown else (),
-            )
+    shown = worst[:MAX_SERVICES]
+    p95 = counts.quantile_ms(0.95, np.isin(np.arange(len(counts.names)), shown), levels)
+    cells = counts.cells[shown]
+    sparks, spark_errors = _sparks(cells[:, levels].sum(axis=1)), _sparks(cells[:, errors_at].sum(axis=1))
+    rows = [
+        ServiceRow(
+            name=counts.names[at],
+            events=events[at],
+            errors=errors[at],
+            per_second=events[at] / seconds,
+            p95_ms=None if np.isnan(p95[at]) else float(p95[at]),
+            last_us=int(counts.last_us[at]) if counts.last_us[at] >= 0 else None,
+            silent_us=silent[at],
+            spark=tuple(sparks[row]),
+            spark_errors=tuple(spark_errors[row]),
         )
-    return rows
+        for row, at in enumerate(shown)
+    ]
+    return rows, len(worst) - len(shown)
 
 
 def _newest(counts: Counts) -> int:
@@ -175,11 +179,13 @@ def _silence(counts: Counts) -> list[int | None]:
     return [int(us) if is_silent else None for us, is_silent in zip(gap, silent, strict=True)]
 
 
-def _spark(heights: npt.NDArray[np.int64]) -> tuple[int, ...]:
-    """At most 40 sums of neighbours, in order."""
-    together = max(1, -(-len(heights) // _SPARK_BARS))
-    padded = np.append(np.zeros(-len(heights) % together, np.int64), heights)
-    return tuple(padded.reshape(-1, together).sum(axis=1).tolist())
+def _sparks(heights: npt.NDArray[np.int64]) -> list[list[int]]:
+    """Of each row at most 40 sums of neighbours, in order."""
+    rows, buckets = heights.shape
+    together = max(1, -(-buckets // _SPARK_BARS))
+    padded = np.concatenate((np.zeros((rows, -buckets % together), np.int64), heights), axis=1)
+    sums: list[list[int]] = padded.reshape(rows, padded.shape[1] // together, together).sum(axis=2).tolist()
+    return sums
 
 
 def selected(counts: Counts, wanted: Wanted) -> tuple[int, int, int, int] | None:
