@@ -22,7 +22,7 @@ from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
-from logkit.views.panel import Panel, Panels
+from logkit.views.panel import Panel, Panels, in_kernel
 
 Paths = PathLike | Iterable[PathLike]
 
@@ -102,6 +102,9 @@ class Monitor:
         return self._panels.get(window, by)
 
     def _ipython_display_(self) -> None:
+        if not in_kernel():
+            print(repr(self))
+            return
         self.panel()._ipython_display_()
 
     @property

@@ -6,6 +6,7 @@ with its parts `head`, `traffic`, `errors` and `lights`, made from `counts` and 
 remains).
 """
 
+from logkit.views.panel.notebook import in_kernel
 from logkit.views.panel.shown import Panel, Panels
 
-__all__ = ["Panel", "Panels"]
+__all__ = ["Panel", "Panels", "in_kernel"]

@@ -33,7 +33,7 @@ class Timeline:
         self._brush = bqplot.interacts.BrushIntervalSelector(scale=self._x, color=_BRUSH)
         self._time = bqplot.Axis(scale=self._x, grid_lines="none", tick_values=[0.0], tick_labels={"0": ""})
         self._labels: dict[str, str] = {}
-        self._count = bqplot.Axis(scale=self._y, orientation="vertical", tick_format="~s", tick_values=[0.0, 1.0])
+        self._count = bqplot.Axis(scale=self._y, side="left", tick_format="~s", tick_values=[0.0, 1.0])
         self.figure = bqplot.Figure(
             marks=[self._bars],
             axes=[self._time, self._count],

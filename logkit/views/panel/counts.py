@@ -59,8 +59,11 @@ def window_of(parts: Sequence[Stats], length_us: int | None, now_us: int) -> Win
     last = last[last >= 0]
     if not len(last):
         return None
-    present = last[last <= now_us + _FUTURE_US]
-    newest = int(present.max() if len(present) else last.max())
+    newest = int(last.max())
+    if newest > now_us + _FUTURE_US:
+        starts = np.concatenate([part.tables.buckets.keys[2] for part in parts])
+        present = starts[starts <= now_us + _FUTURE_US]
+        newest = int(present.max()) if len(present) else newest
     oldest = min(int(first.min()), newest)
     finest = max(part.width_us for part in parts)
     width = _width(length_us or max(newest - oldest, 1), finest)

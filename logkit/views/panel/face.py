@@ -25,14 +25,13 @@ class Face:
     """Layout, controls, tables and the chart. Log text goes into escaped HTML, never into the chart."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._html = {
-            name: ipywidgets.HTML() for name in ("head", "legend", "selection", "services", "errors", "threads")
-        }
+        self._html = {name: ipywidgets.HTML() for name in ("head", "legend", "selection", "threads")}
+        for name in ("services", "errors"):
+            layout = ipywidgets.Layout(flex="1 1 540px", min_width="0", margin="0 2px 6px 2px")
+            self._html[name] = ipywidgets.HTML(layout=layout)
         self._controls(wanted)
         self._timeline = Timeline()
         html = self._html
-        for name in ("services", "errors"):
-            html[name].layout = ipywidgets.Layout(flex="1 1 540px", min_width="0", margin="0 2px 6px 2px")
         tables = ipywidgets.Box(
             [html["services"], html["errors"]],
             layout=ipywidgets.Layout(flex_flow="row wrap", width="100%", grid_gap="0 30px"),
