@@ -177,4 +177,4 @@ def panel(quick: bool) -> None:
         print(run(call.format("refresh_cost", (services, seconds, fresh, rounds))), end="", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         made = sample("logback", 200_000 if quick else 4_000_000, Path(folder), seed=1)
-        print(run(call.format("throughput", (str(made.path), 1 if quick else 7))), end="", flush=True)
+        print(run(call.format("throughput", (str(made.whole), 1 if quick else 7))), end="", flush=True)
