@@ -23,6 +23,7 @@ from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
 from logkit.views.panel import Panel, Panels, in_kernel
+from logkit.views.style import count
 
 Paths = PathLike | Iterable[PathLike]
 
@@ -233,12 +234,17 @@ def _see_through(monitor: Monitor, progress: bool | None) -> None:
     engine = monitor._engine
     ticket = engine.state.ask()
     engine.watcher.nudge()
+
+    def found() -> str:
+        stats = monitor.snapshot().stats
+        return f"{count(len(stats.services), 'service')}, {count(stats.errors, 'error')}"
+
     with Bar(progress) as bar:
         while not engine.state.wait_answer(ticket, 0.1):
             if engine.stopping.is_set():
                 return
-            bar.show(engine.state.totals())
-        bar.show(engine.state.totals())
+            bar.show(engine.state.totals(), found)
+        bar.show(engine.state.totals(), found)
     monitor._finished = True
 
 
