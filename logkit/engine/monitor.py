@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from logkit.capture import Capture
 from logkit.engine.bar import Bar
@@ -22,6 +22,8 @@ from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
+from logkit.views.panel import Panel, Panels, in_kernel
+from logkit.views.style import count
 
 if TYPE_CHECKING:
     from logkit.sinks.store import Store
@@ -44,6 +46,7 @@ class Monitor:
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
+        self._panels = Panels(self)
         try:
             self._engine.start()
         except BaseException:
@@ -94,7 +97,22 @@ class Monitor:
         """Stop all threads and say which is still alive, if any. May be called again; snapshots still work."""
         self._check_process()
         _forget(self)
-        return self._engine.stop(timeout_seconds)
+        result = self._engine.stop(timeout_seconds)
+        return result if self._panels.close(timeout_seconds) else StopResult((*result.alive, "logkit-refresher"))
+
+    def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
+        """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.
+
+        window: how much of the newest time it covers, "all" for everything. by: what its timeline is stacked by.
+        Asking again for the same gives the same panel. Reading goes on without it. Raises `SettingError`.
+        """
+        return self._panels.get(window, by)
+
+    def _ipython_display_(self) -> None:
+        if not in_kernel():
+            print(repr(self))
+            return
+        self.panel()._ipython_display_()
 
     @property
     def state(self) -> str:
@@ -229,12 +247,17 @@ def _see_through(monitor: Monitor, progress: bool | None) -> None:
     engine = monitor._engine
     ticket = engine.state.ask()
     engine.watcher.nudge()
+
+    def found() -> str:
+        stats = monitor.snapshot().stats
+        return f"{count(len(stats.services), 'service')}, {count(stats.errors, 'error')}"
+
     with Bar(progress) as bar:
         while not engine.state.wait_answer(ticket, 0.1):
             if engine.stopping.is_set() or engine.store_is_hopeless:
                 return
-            bar.show(engine.state.totals())
-        bar.show(engine.state.totals())
+            bar.show(engine.state.totals(), found)
+        bar.show(engine.state.totals(), found)
     monitor._finished = True
 
 

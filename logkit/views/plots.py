@@ -18,6 +18,8 @@ from logkit.errors import SettingError
 from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, plain, share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -59,9 +61,8 @@ class Plots:
         starts = cast("pd.DatetimeIndex", frame.index)
         width_us = bucket_us(self._snapshot.stats, width)
         names, heights, colours = _series(frame, by)
-        _stack(ax, starts, width_us, heights, colours)
+        stack(ax, starts, width_us, heights, colours)
         ax.set_ylabel(f"events per {duration(width_us)}")
-        _time_axis(ax, starts, width_us)
         if by is not None:
             _legend(ax, names, colours, by)
         return ax
@@ -137,8 +138,16 @@ def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.nda
     return kept, heights, colours
 
 
-def _stack(
-    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: list[str]
+def stack(
+    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: Sequence[str]
+) -> None:
+    """Buckets of `width_us` that begin at `starts`, as layers on each other, bottom first, over a time axis in UTC."""
+    _layers(ax, starts, width_us, heights, colours)
+    _time_axis(ax, starts, width_us)
+
+
+def _layers(
+    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: Sequence[str]
 ) -> None:
     days = width_us / 86_400_000_000
     left = starts.asi8 / 86_400_000_000
