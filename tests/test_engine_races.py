@@ -14,7 +14,7 @@ import pytest
 
 from logkit.engine.progress import Key, Progress
 from tests.by_hand import ByHand
-from tests.scenario_tools import Scene, line, messages
+from tests.scenario_tools import Scene, compress, line, messages
 
 
 class Between:
@@ -316,4 +316,74 @@ def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to
     hand.look()
     scene.log.unlink()
     hand.work()
+    scene.came(hand.settle())
+
+
+def test_a_compressed_log_that_begins_like_one_nobody_has_finished_a_record_of_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All logs begin with a date: that a file begins with the few bytes known of another does not make it a copy.
+    scene = Scene(tmp_path / "logs")
+    scene.log.parent.mkdir(exist_ok=True)
+    scene.log.write_bytes(line("")[:22])
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    while hand.work():
+        pass
+    hand.go_round()
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.text(3)))
+    snap = hand.settle()
+    assert sorted(message for message in messages(snap) if message in scene.written) == sorted(scene.written)
+
+
+def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The worker finds another file at the original's name, and its new name is looked at in a later try.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand.look()
+    scene.log.rename(scene.rotated(1))
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.rotated(1).read_bytes())[:60])
+    hand.look()
+    scene.write(1)
+    scene.came(hand.settle())
+    compress(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("missed", [True, False])
+def test_a_copy_with_the_inode_of_a_log_that_was_never_read_is_a_copy(
+    missed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.rotated("other.log").touch()
+    hand.settle()
+    other = tmp_path / "its inode"
+    scene.rotated("other.log").rename(other)
+    if missed:
+        hand.settle()
+        hand.settle()
+    other.write_bytes(scene.log.read_bytes())
+    other.rename(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What was written after the cut is in the compressed file, and in one that is deleted and still held open.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated(2))
+    os.truncate(scene.log, 0)
+    scene.write(3)
+    scene.log.rename(scene.rotated(1))
+    compress(scene.rotated(1))
     scene.came(hand.settle())

@@ -167,6 +167,7 @@ def observed(progress: Progress, found: Found, now: float) -> Progress:
     return replace(
         progress,
         path=found.path,
+        first_path=progress.first_path if progress.identity else found.path,
         disk_bytes=found.size,
         modified=found.modified,
         changed_at=progress.changed_at if same else now,

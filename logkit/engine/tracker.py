@@ -85,13 +85,15 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
+            if before.identity is None:
+                self._census.rename(key, found.path)
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             self.dirty[key] = None
 
-    def _start(self, key: Key, found: Found, now: float) -> None:
+    def _start(self, key: Key, found: Found, now: float, *, nameless: bool = False) -> None:
         file = found.device, found.inode
-        self._census.enter(key, found)
+        self._census.enter(key, found, was_there=nameless)
         self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
         self.dirty[key] = None
 
@@ -102,7 +104,8 @@ class Tracker:
         if not before.nameless:  # else it is to be read from nowhere but our own descriptor
             self._files.release((found.device, found.inode))
         same_name = before.path == found.path
-        self._start((key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0), found, now)
+        anew = (key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0)
+        self._start(anew, found, now, nameless=before.nameless)
         if not self._settings.finite:
             self._find_rotated(before, now)
 
@@ -195,7 +198,7 @@ class Tracker:
         for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
-            if one is None or known is None:
+            if one is None or known is None or one.copy_of is not None:
                 continue
             if self._twins.get(progress.key) == key:
                 found.append(known)

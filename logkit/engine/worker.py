@@ -134,8 +134,8 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            # Of what can be read as a whole only, and was not, a few bytes alike prove nothing.
-            known = [one for one in probe.candidates if one.tail is not None or not one.serial]
+            # Where nothing was finished and the two cannot be compared byte by byte, a few bytes alike prove nothing.
+            known = [one for one in probe.candidates if one.tail is not None or not (one.serial or identity.serial)]
             original = next((one for one in known if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
             if not alike and original is None:
