@@ -387,3 +387,18 @@ def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once
     scene.log.rename(scene.rotated(1))
     compress(scene.rotated(1))
     scene.came(hand.settle())
+
+
+def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.rotated("other.log").write_bytes(line("no number")[:-1])
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    scene.write(20)
+    hand.look()
+    inode = tmp_path / "its inode"
+    scene.rotated("other.log").rename(inode)
+    inode.write_bytes(scene.log.read_bytes())
+    inode.rename(scene.rotated(1))
+    scene.came(hand.settle())

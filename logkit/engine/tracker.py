@@ -181,7 +181,7 @@ class Tracker:
 
     def is_too_early(self, progress: Progress) -> bool:
         """Whether a new file has to wait: nobody has looked yet into one whose copy it may be."""
-        if progress.identity is not None or progress.leases or self._settings.finite:
+        if progress.identity is not None or progress.gone or self._settings.finite:
             return False
         originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
         return any(
