@@ -402,3 +402,38 @@ def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(
     inode.write_bytes(scene.log.read_bytes())
     inode.rename(scene.rotated(1))
     scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_copy_older_than_its_log_is_not_read_again_when_the_log_is_cut(
+    more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What was copied and read is in no other file any more: that the copy is one was found out before.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated(1))
+    hand.settle()
+    scene.write(5)
+    hand.settle()
+    os.truncate(scene.log, 0)
+    scene.write(more, scene.rotated(1))
+    scene.came(hand.settle())
+    scene.write(1, scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_unread_lines_are_taken_from_a_copy_found_while_its_log_is_looked_into_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One record was shown and none finished, and what stands in the log now is as long.
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.write(1)
+    shutil.copy2(scene.log, scene.rotated(1))
+    os.truncate(scene.log, 0)
+    scene.write(1)
+    scene.came(hand.settle())

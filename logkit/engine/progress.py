@@ -47,7 +47,8 @@ class Probe:
     """Work for a worker: open a file and say what it is.
 
     `expect`: it may be another file than was read there before: does it still begin and go on as that one did?
-    `candidates`: sources it may be a copy of (rotated by copying or compressing). `head_limit`: how much of the head
+    `candidates`: sources it may be a copy of (rotated by copying or compressing); `was_copy`: of which it was one, and
+    the content by which it still is, also where that source is gone. `head_limit`: how much of the head
     its format was chosen by before.
     """
 
@@ -58,6 +59,7 @@ class Probe:
     final: bool = True
     expect: Candidate | None = None
     candidates: tuple[Candidate, ...] = ()
+    was_copy: Candidate | None = None
     head_limit: int | None = None
     attempt: int = 0
 
@@ -70,8 +72,8 @@ class Progress:
     have looked. `leases` counts the spans that are planned and not yet finished. `read_at` is the (size, final) the
     last plan was made for. `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were
     set aside, with the rest read. `suspect`: it may be another file by now, and is looked at before it is read on.
-    `nameless`: deleted, but still held open and read. `copy_of`: its content is that of another source, which is read
-    instead. `gone`: it is no longer there.
+    `nameless`: deleted, but still held open and read. `copy_of`: its content, as it ended in `copied`, is that of
+    another source, which is read instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -105,6 +107,7 @@ class Progress:
     suspect: bool = False
     nameless: bool = False
     copy_of: Key | None = None
+    copied: Tail | None = None
     gone: bool = False
 
     @property
@@ -152,6 +155,12 @@ class Progress:
         return Candidate(
             self.key, self.path, self.file, identity.compression, identity.encoding, identity.head, self.tail
         )
+
+    @property
+    def known_as_copy(self) -> Candidate | None:
+        """Of which source it is a copy, and how the content it has by now is known again."""
+        known = self.known_again
+        return replace(known, key=self.copy_of, tail=self.copied) if known and self.copy_of else None
 
 
 # -- what a look at the disk changes ---------------------------------------------------------------------

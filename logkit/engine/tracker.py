@@ -12,7 +12,7 @@ from dataclasses import replace
 from logkit.engine import progress as core
 from logkit.engine.census import Census, File, beside, rotated_from, whereabouts
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Progress
+from logkit.engine.progress import Candidate, Key, Progress, Tail
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.sources import Found, Identity
@@ -132,9 +132,8 @@ class Tracker:
         place = self._state.progress(copy) if copy is not None else None
         there = place is not None and place.copy_of == key and not (place.gone or place.error)
         if there and place is not None and (held or one.unread_bytes):
-            if not (place.leases or place.suspect):  # it was a copy when it was looked at: was it, of all there is now?
-                self._state.change(place.key, lambda p: replace(p, suspect=True))
-                self.dirty[place.key] = None
+            if not (place.leases or place.suspect):
+                self._look_once_more(place.key)
             return  # what is found out leads here again
         if held is not None:
             self._state.commit(replace(held, held=False))  # it cannot be read again
@@ -209,20 +208,29 @@ class Tracker:
                 found.append(known)
         return tuple(found)
 
-    def is_copy(self, key: Key, original: Key, copy_to: int | None, identity: Identity) -> None:
+    def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:
         """What was found is a copy of a source: not to be read again, but to go on from should that one be gone.
 
-        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not.
+        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not;
+        `copied` is how the copy ends by now.
         """
-        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
+        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original, copied=copied))
         if copy_to is None:
             if self._copies.get(original) == key:
                 del self._copies[original]
             return
         self._copies[original] = key
         one = self._state.progress(original)
-        if one is not None and one.gone and not one.leases and one.finished_to == copy_to:
-            self._adopt(original, key)
+        if one is not None and one.gone and not one.leases:
+            if one.finished_to == copy_to:
+                self._adopt(original, key)
+            else:
+                self._look_once_more(key)
+
+    def _look_once_more(self, copy: Key) -> None:
+        """It was a copy of all that was finished when it was looked at: is it, of all that is now?"""
+        self._state.change(copy, lambda p: replace(p, suspect=True))
+        self.dirty[copy] = None
 
     def _adopt(self, original: Key, copy: Key) -> None:
         """A source that is gone goes on in the file that is a copy of it."""

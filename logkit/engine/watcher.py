@@ -164,7 +164,7 @@ class Watcher:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
         elif outcome.copy_of is not None:
-            self._tracker.is_copy(key, outcome.copy_of, outcome.copy_to, identity)
+            self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
