@@ -353,18 +353,18 @@ def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(
     scene.came(hand.settle())
 
 
+@pytest.mark.parametrize("name", ["other.log", "app.log.3"])
 @pytest.mark.parametrize("missed", [True, False])
 def test_a_copy_with_the_inode_of_a_log_that_was_never_read_is_a_copy(
-    missed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    missed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(tmp_path / "logs")
     scene.write(20)
+    scene.rotated(name).touch()
     hand = ByHand(monkeypatch, scene.root)
     hand.settle()
-    scene.rotated("other.log").touch()
-    hand.settle()
     other = tmp_path / "its inode"
-    scene.rotated("other.log").rename(other)
+    scene.rotated(name).rename(other)
     if missed:
         hand.settle()
         hand.settle()
@@ -436,4 +436,30 @@ def test_unread_lines_are_taken_from_a_copy_found_while_its_log_is_looked_into_a
     shutil.copy2(scene.log, scene.rotated(1))
     os.truncate(scene.log, 0)
     scene.write(1)
+    scene.came(hand.settle())
+
+
+def test_a_log_written_anew_as_long_as_before_rotated_and_compressed_between_two_scans_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    scene.log.rename(scene.rotated(1))
+    compress(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    hand.look()
+    shutil.copy2(scene.log, scene.rotated(1))
     scene.came(hand.settle())

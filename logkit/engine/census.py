@@ -55,7 +55,7 @@ class Census:
     def enter(self, key: Key, found: Found, *, was_there: bool = False) -> None:
         """A source is at this file now. Files that appear later may be copies of it.
 
-        `was_there`: it has lost its name before this scan, so that also a file of this scan may be.
+        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be.
         """
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
@@ -68,9 +68,12 @@ class Census:
         """This is no source of its own."""
         del self._stems[self._stem_of.pop(key)][key]
 
-    def rename(self, key: Key, path: str) -> None:
-        """Nothing is known of a source but its name, and that is another now, be it by an inode that was used again."""
-        if self._stem_of[key] != service_of_path(path):
+    def rename(self, key: Key, path: str, *, empty: bool) -> None:
+        """Nothing is known of a source but its name, and that is another now, be it by an inode that was used again.
+
+        So it is as if it had appeared now, at least where it was `empty` before.
+        """
+        if empty or self._stem_of[key] != service_of_path(path):
             self.remove(key)
 
     def depart(self, file: File) -> None:

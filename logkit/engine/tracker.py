@@ -85,15 +85,15 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
-            if before.identity is None:
-                self._census.rename(key, found.path)
+            if before.identity is None and before.path != found.path:
+                self._census.rename(key, found.path, empty=before.disk_bytes == 0)
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             self.dirty[key] = None
 
-    def _start(self, key: Key, found: Found, now: float, *, nameless: bool = False) -> None:
+    def _start(self, key: Key, found: Found, now: float, *, was_there: bool = False) -> None:
         file = found.device, found.inode
-        self._census.enter(key, found, was_there=nameless)
+        self._census.enter(key, found, was_there=was_there)
         self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
         self.dirty[key] = None
 
@@ -105,7 +105,7 @@ class Tracker:
             self._files.release((found.device, found.inode))
         same_name = before.path == found.path
         anew = (key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0)
-        self._start(anew, found, now, nameless=before.nameless)
+        self._start(anew, found, now, was_there=True)
         if not self._settings.finite:
             self._find_rotated(before, now)
 
@@ -179,16 +179,15 @@ class Tracker:
                 self._observe(found, now)
 
     def is_too_early(self, progress: Progress) -> bool:
-        """Whether a new file has to wait: nobody has looked yet into one whose copy it may be."""
+        """Whether a new file has to wait: one whose copy it may be is to be looked into first."""
         if progress.identity is not None or progress.gone or self._settings.finite:
             return False
         originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
-        return any(
-            one is not None and one.identity is None and one.disk_bytes and not one.gone and self._is_hopeful(one)
-            for one in originals
-        )
+        return any(one is not None and self._is_to_be_looked_into(one) for one in originals)
 
-    def _is_hopeful(self, one: Progress) -> bool:
+    def _is_to_be_looked_into(self, one: Progress) -> bool:
+        if one.gone or not one.disk_bytes or not (one.identity is None or one.suspect) or one.copy_of is not None:
+            return False
         return not one.error or (one.retrying and one.attempts < self._settings.max_attempts)
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
