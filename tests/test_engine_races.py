@@ -14,7 +14,7 @@ import pytest
 
 from logkit.engine.progress import Key, Progress
 from tests.by_hand import ByHand
-from tests.scenario_tools import Scene, line, messages
+from tests.scenario_tools import Scene, compress, line, messages
 
 
 class Between:
@@ -316,4 +316,150 @@ def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to
     hand.look()
     scene.log.unlink()
     hand.work()
+    scene.came(hand.settle())
+
+
+def test_a_compressed_log_that_begins_like_one_nobody_has_finished_a_record_of_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All logs begin with a date: that a file begins with the few bytes known of another does not make it a copy.
+    scene = Scene(tmp_path / "logs")
+    scene.log.parent.mkdir(exist_ok=True)
+    scene.log.write_bytes(line("")[:22])
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    while hand.work():
+        pass
+    hand.go_round()
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.text(3)))
+    snap = hand.settle()
+    assert sorted(message for message in messages(snap) if message in scene.written) == sorted(scene.written)
+
+
+def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The worker finds another file at the original's name, and its new name is looked at in a later try.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand.look()
+    scene.log.rename(scene.rotated(1))
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.rotated(1).read_bytes())[:60])
+    hand.look()
+    scene.write(1)
+    scene.came(hand.settle())
+    compress(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("name", ["other.log", "app.log.3"])
+@pytest.mark.parametrize("missed", [True, False])
+def test_a_copy_with_the_inode_of_a_log_that_was_never_read_is_a_copy(
+    missed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    scene.rotated(name).touch()
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    other = tmp_path / "its inode"
+    scene.rotated(name).rename(other)
+    if missed:
+        hand.settle()
+        hand.settle()
+    other.write_bytes(scene.log.read_bytes())
+    other.rename(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What was written after the cut is in the compressed file, and in one that is deleted and still held open.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated(2))
+    os.truncate(scene.log, 0)
+    scene.write(3)
+    scene.log.rename(scene.rotated(1))
+    compress(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.rotated("other.log").write_bytes(line("no number")[:-1])
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    scene.write(20)
+    hand.look()
+    inode = tmp_path / "its inode"
+    scene.rotated("other.log").rename(inode)
+    inode.write_bytes(scene.log.read_bytes())
+    inode.rename(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_copy_older_than_its_log_is_not_read_again_when_the_log_is_cut(
+    more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What was copied and read is in no other file any more: that the copy is one was found out before.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    shutil.copy2(scene.log, scene.rotated(1))
+    hand.settle()
+    scene.write(5)
+    hand.settle()
+    os.truncate(scene.log, 0)
+    scene.write(more, scene.rotated(1))
+    scene.came(hand.settle())
+    scene.write(1, scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_unread_lines_are_taken_from_a_copy_found_while_its_log_is_looked_into_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One record was shown and none finished, and what stands in the log now is as long.
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.write(1)
+    shutil.copy2(scene.log, scene.rotated(1))
+    os.truncate(scene.log, 0)
+    scene.write(1)
+    scene.came(hand.settle())
+
+
+def test_a_log_written_anew_as_long_as_before_rotated_and_compressed_between_two_scans_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    scene.log.rename(scene.rotated(1))
+    compress(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(1))
+    hand.look()
+    shutil.copy2(scene.log, scene.rotated(1))
     scene.came(hand.settle())

@@ -90,8 +90,12 @@ class Folder:
             self.half.discard(name)
 
     def copy(self, name: str, fraction: float = 1.0) -> None:
-        """`cp app.log app.log.1`, or as much of it as has been done by now; never of what no scan has seen."""
+        """`cp app.log app.log.1`, or as much of it as has been done by now.
+
+        Never of what no scan has seen, nor twice between two scans: equal files that appear at once are all read.
+        """
         if (self.path / name).exists() and (self.path / name).stat().st_ino in self.known:
+            self.known.discard((self.path / name).stat().st_ino)
             self.make_room(name)
             data = (self.path / name).read_bytes()
             (self.path / f"{name}.1").write_bytes(data[: int(len(data) * fraction)])

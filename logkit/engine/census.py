@@ -52,18 +52,29 @@ class Census:
         self._last = current
         return changed, [file for file in self.known if file not in present]
 
-    def enter(self, key: Key, found: Found) -> None:
-        """A source is at this file now. Files that appear later may be copies of it."""
+    def enter(self, key: Key, found: Found, *, was_there: bool = False) -> None:
+        """A source is at this file now. Files that appear later may be copies of it.
+
+        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be.
+        """
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
         self._departed.pop((found.device, found.inode), None)
         if key not in self._stem_of:
             self._stem_of[key] = service_of_path(found.path)
-            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans
+            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans - was_there
 
     def remove(self, key: Key) -> None:
         """This is no source of its own."""
         del self._stems[self._stem_of.pop(key)][key]
+
+    def rename(self, key: Key, path: str, *, empty: bool) -> None:
+        """Nothing is known of a source but its name, and that is another now, be it by an inode that was used again.
+
+        So it is as if it had appeared now, at least where it was `empty` before.
+        """
+        if empty or self._stem_of[key] != service_of_path(path):
+            self.remove(key)
 
     def depart(self, file: File) -> None:
         """A known file is given up; should it come back, it is recognised."""

@@ -42,6 +42,7 @@ def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) ->
         final,
         expect=known if progress.suspect and not progress.copy_of else None,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
+        was_copy=progress.known_as_copy,
         head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.taken else None,
     )
 

@@ -53,7 +53,8 @@ class Probe:
     """Work for a worker: open a file and say what it is.
 
     `expect`: it may be another file than was read there before: does it still begin and go on as that one did?
-    `candidates`: sources it may be a copy of (rotated by copying or compressing). `head_limit`: how much of the head
+    `candidates`: sources it may be a copy of (rotated by copying or compressing); `was_copy`: of which it was one, and
+    the content by which it still is, also where that source is gone. `head_limit`: how much of the head
     its format was chosen by before.
     """
 
@@ -64,6 +65,7 @@ class Probe:
     final: bool = True
     expect: Candidate | None = None
     candidates: tuple[Candidate, ...] = ()
+    was_copy: Candidate | None = None
     head_limit: int | None = None
     attempt: int = 0
 
@@ -78,7 +80,7 @@ class Progress:
     `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
     read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
     modification time when it last was what it is. `nameless`: deleted, but still held open and read. `copy_of`: its
-    content is that of another source, which is read instead. `gone`: it is no longer there.
+    content, as it ended in `copied`, is that of another source, which is read instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -112,6 +114,7 @@ class Progress:
     suspect: bool = False
     nameless: bool = False
     copy_of: Key | None = None
+    copied: Tail | None = None
     gone: bool = False
     verified: float = 0.0
 
@@ -165,6 +168,12 @@ class Progress:
             self.key, self.path, self.file, identity.compression, identity.encoding, identity.head, self.tail
         )
 
+    @property
+    def known_as_copy(self) -> Candidate | None:
+        """Of which source it is a copy, and how the content it has by now is known again."""
+        known = self.known_again
+        return replace(known, key=self.copy_of, tail=self.copied) if known and self.copy_of else None
+
 
 # -- what a look at the disk changes ---------------------------------------------------------------------
 
@@ -180,6 +189,7 @@ def observed(progress: Progress, found: Found, now: float) -> Progress:
     return replace(
         progress,
         path=found.path,
+        first_path=progress.first_path if progress.identity else found.path,
         disk_bytes=found.size,
         modified=found.modified,
         changed_at=progress.changed_at if same else now,

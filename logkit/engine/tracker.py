@@ -15,7 +15,7 @@ from logkit.engine import progress as core
 from logkit.engine.census import Census, File, beside, rotated_from, unrotated, whereabouts
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Progress
+from logkit.engine.progress import Candidate, Key, Progress, Tail
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.sources import Found, Identity
@@ -97,15 +97,17 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
+            if before.identity is None and before.path != found.path:
+                self._census.rename(key, found.path, empty=before.disk_bytes == 0)
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             if before.path != found.path:
                 self._delivery.mark(key)
             self.dirty[key] = None
 
-    def _start(self, key: Key, found: Found, now: float) -> None:
+    def _start(self, key: Key, found: Found, now: float, *, was_there: bool = False) -> None:
         file = found.device, found.inode
-        self._census.enter(key, found)
+        self._census.enter(key, found, was_there=was_there)
         self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
         self.dirty[key] = None
 
@@ -116,7 +118,8 @@ class Tracker:
         if not before.nameless:  # else it is to be read from nowhere but our own descriptor
             self._files.release((found.device, found.inode))
         same_name = before.path == found.path
-        self._start((key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0), found, now)
+        anew = (key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0)
+        self._start(anew, found, now, was_there=True)
         if not self._settings.finite:
             self._find_rotated(before, now)
 
@@ -144,9 +147,8 @@ class Tracker:
         place = self._state.progress(copy) if copy is not None else None
         there = place is not None and place.copy_of == key and not (place.gone or place.error)
         if there and place is not None and (held or one.unread_bytes):
-            if not (place.leases or place.suspect):  # it was a copy when it was looked at: was it, of all there is now?
-                self._state.change(place.key, lambda p: replace(p, suspect=True))
-                self.dirty[place.key] = None
+            if not (place.leases or place.suspect):
+                self._look_once_more(place.key)
             return  # what is found out leads here again
         if held is not None:
             self._delivery.put_now(replace(held, held=False))  # it cannot be read again
@@ -192,16 +194,15 @@ class Tracker:
                 self._observe(found, now)
 
     def is_too_early(self, progress: Progress) -> bool:
-        """Whether a new file has to wait: nobody has looked yet into one whose copy it may be."""
-        if progress.identity is not None or progress.leases or self._settings.finite:
+        """Whether a new file has to wait: one whose copy it may be is to be looked into first."""
+        if progress.identity is not None or progress.gone or self._settings.finite:
             return False
         originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
-        return any(
-            one is not None and one.identity is None and one.disk_bytes and not one.gone and self._is_hopeful(one)
-            for one in originals
-        )
+        return any(one is not None and self._is_to_be_looked_into(one) for one in originals)
 
-    def _is_hopeful(self, one: Progress) -> bool:
+    def _is_to_be_looked_into(self, one: Progress) -> bool:
+        if one.gone or not one.disk_bytes or not (one.identity is None or one.suspect) or one.copy_of is not None:
+            return False
         return not one.error or (one.retrying and one.attempts < self._settings.max_attempts)
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
@@ -210,7 +211,7 @@ class Tracker:
         for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
-            if one is None or known is None:
+            if one is None or known is None or one.copy_of is not None:
                 continue
             if self._twins.get(progress.key) == key:
                 found.append(known)
@@ -221,20 +222,29 @@ class Tracker:
                 found.append(known)
         return tuple(found)
 
-    def is_copy(self, key: Key, original: Key, copy_to: int | None, identity: Identity) -> None:
+    def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:
         """What was found is a copy of a source: not to be read again, but to go on from should that one be gone.
 
-        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not.
+        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not;
+        `copied` is how the copy ends by now.
         """
-        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original))
+        self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original, copied=copied))
         if copy_to is None:
             if self._copies.get(original) == key:
                 del self._copies[original]
             return
         self._copies[original] = key
         one = self._state.progress(original)
-        if one is not None and one.gone and not one.leases and one.finished_to == copy_to:
-            self._adopt(original, key)
+        if one is not None and one.gone and not one.leases:
+            if one.finished_to == copy_to:
+                self._adopt(original, key)
+            else:
+                self._look_once_more(key)
+
+    def _look_once_more(self, copy: Key) -> None:
+        """It was a copy of all that was finished when it was looked at: is it, of all that is now?"""
+        self._state.change(copy, lambda p: replace(p, suspect=True))
+        self.dirty[copy] = None
 
     def _adopt(self, original: Key, copy: Key) -> None:
         """A source that is gone goes on in the file that is a copy of it."""

@@ -173,7 +173,7 @@ class Watcher:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
         elif outcome.copy_of is not None:
-            self._tracker.is_copy(key, outcome.copy_of, outcome.copy_to, identity)
+            self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
@@ -235,9 +235,16 @@ class Watcher:
 
     def _take_due(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
-            work = heapq.heappop(self._delayed)[2]
+            _, tie, work = heapq.heappop(self._delayed)
             progress = self._state.progress((work.source, work.generation))
-            if progress is not None:
+            if isinstance(work, Probe) and progress is not None:
+                if self._tracker.is_too_early(progress):
+                    heapq.heappush(self._delayed, (now + _SCAN_PAUSE, tie, work))
+                    continue
+                # What it may be a copy of is another question by now, should its inode have been used again.
+                again = planning.probe(progress, work.final, self._tracker.candidates(progress))
+                work = replace(again, attempt=work.attempt)
+            elif progress is not None:
                 work = replace(work, path=progress.path)  # it may have been renamed since
             self._backlog.appendleft(work)
         for key, when in list(self._due.items()):
@@ -252,7 +259,7 @@ class Watcher:
             before = self._state.progress(key)
             if before is None or before.gone or (before.copy_of and not before.suspect):
                 del self._dirty[key]
-            elif not self._tracker.is_too_early(before):
+            elif before.leases or not self._tracker.is_too_early(before):
                 self._plan_source(before, now)
                 del self._dirty[key]  # only now: should this thread die on the way, the next one plans it
 

@@ -45,8 +45,8 @@ class Outcome:
     file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
     (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
     on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
-    has (all that was finished of it, up to `copy_to`, or a part: None); `maybe_of` whose content it may come to have (a
-    copy in the making); `shared_bytes` are at the beginning of a copy that was written on.
+    has (all that was finished of it, up to `copy_to`, or a part: None), and `copied` how it ends by now; `maybe_of`
+    whose content it may come to have (a copy in the making); `shared_bytes` are at the beginning of a copy written on.
     """
 
     work: Work
@@ -58,6 +58,7 @@ class Outcome:
     same: bool = True
     copy_of: Key | None = None
     copy_to: int | None = None
+    copied: Tail | None = None
     maybe_of: Key | None = None
     shared_bytes: int = 0
     cause: str = "poison"
@@ -135,28 +136,32 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            # Of what can be read as a whole only, and was not, a few bytes alike prove nothing.
-            known = [one for one in probe.candidates if one.tail is not None or not one.serial]
+            # Where nothing was finished and the two cannot be compared byte by byte, a few bytes alike prove nothing.
+            known = [one for one in probe.candidates if one.tail is not None or not (one.serial or identity.serial)]
             begun = [one for one in known if identity.head.startswith(one.head)]
             original = next((one for one in begun if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
-            if not alike and original is None:
+            was = probe.was_copy if probe.was_copy and _is(descriptor, identity, probe.was_copy) else None
+            if not alike and original is None and was is None:
                 return Outcome(probe, identity=identity)
             whole = identity.compression is not None and original is not None
             end = None if whole else end_of(descriptor, identity.compression, identity.encoding)
         if original is not None:
             shared = None if end is None else self._shared_bytes(probe, identity, original, end)
-            if shared is None:
-                return Outcome(
-                    probe, identity=identity, copy_of=original.key, copy_to=original.tail[0] if original.tail else 0
-                )
-            return Outcome(probe, identity=identity, shared_bytes=shared)
+            if shared is not None:
+                return Outcome(probe, identity=identity, shared_bytes=shared)
+            to = original.tail[0] if original.tail else 0
+            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or original.tail)
         assert end is not None
-        for one in alike:
-            part = self._is_part_of(one, identity, end)
-            if part is not False:
-                return Outcome(probe, identity=identity, copy_of=one.key if part else None, maybe_of=one.key)
-        return Outcome(probe, identity=identity)
+        parts = {one.key: self._is_part_of(one, identity, end) for one in alike}
+        for key, part in parts.items():
+            if part:
+                return Outcome(probe, identity=identity, copy_of=key, copied=end)
+        if was is not None and was.tail is not None:
+            if identity.serial or end[0] == was.tail[0]:
+                return Outcome(probe, identity=identity, copy_of=was.key, copied=was.tail)
+            return Outcome(probe, identity=identity, shared_bytes=was.tail[0])
+        return Outcome(probe, identity=identity, maybe_of=next((key for key in parts if parts[key] is None), None))
 
     def _shared_bytes(self, probe: Probe, identity: Identity, one: Candidate, end: Tail) -> int | None:
         """How many whole lines' bytes a copy shares with its original, where it has others behind them; else None.
