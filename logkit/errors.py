@@ -7,6 +7,7 @@
     ├── SnapshotError
     │   ├── NeedsEvents      the question needs rows that were not kept         .question
     │   └── LineageError     two snapshots of different monitors subtracted     .left .right
+    ├── LabError             an experiment of the lab that cannot go on         .threads
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
         └── Forked           the monitor's threads live in another process      .pid
@@ -22,6 +23,7 @@ __all__ = [
     "EngineError",
     "Forked",
     "FormatError",
+    "LabError",
     "LineageError",
     "LogkitError",
     "NeedsEvents",
@@ -82,6 +84,14 @@ class LineageError(SnapshotError):
         super().__init__(message)
         self.left = left
         self.right = right
+
+
+class LabError(LogkitError):
+    """An experiment of `logkit.lab` that cannot go on; `threads` names those that are held up."""
+
+    def __init__(self, message: str, *, threads: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.threads = threads
 
 
 class EngineError(LogkitError):

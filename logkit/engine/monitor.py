@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from logkit.capture import Capture
 from logkit.engine.bar import Bar
@@ -22,6 +22,9 @@ from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
+
+if TYPE_CHECKING:
+    from logkit.analysis.activity import ActivityFrame
 
 Paths = PathLike | Iterable[PathLike]
 
@@ -73,6 +76,10 @@ class Monitor:
             queue_size=engine.queue.maxsize,
             skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
         )
+
+    def activity(self, last_seconds: float | None = None) -> ActivityFrame:
+        """What the threads have been doing: `snapshot().activity(last_seconds)`, one row per interval."""
+        return self.snapshot().activity(last_seconds)
 
     def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
         """Wait until everything that is on disk now has been read; False where the deadline passes first.

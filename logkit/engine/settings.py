@@ -8,7 +8,15 @@ from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
 
-_MAY_BE_ZERO = {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds", "follow_seconds", "copy_seconds"}
+_MAY_BE_ZERO = {
+    "keep_events",
+    "keep_bytes",
+    "idle_flush_seconds",
+    "retry_seconds",
+    "follow_seconds",
+    "copy_seconds",
+    "keep_intervals",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +28,8 @@ class Settings:
     an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
     before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
     max_open_files: limits shared by all workers; files read last are held open as far as the latter allows.
-    max_thread_deaths: replacements before the engine gives up.
+    max_thread_deaths: replacements before the engine gives up. keep_intervals: how many of the things it did each
+    thread remembers for `monitor.activity()`.
     follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
     file that begins like one already read is waited for: it may be a copy in the making. finite: everything
     is read once, as it is now, and last records are finished.
@@ -43,6 +52,7 @@ class Settings:
     follow_seconds: float = 30.0
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
+    keep_intervals: int = 4096
     timezone: str = "UTC"
     missing_ok: bool = False
     notify: bool = True

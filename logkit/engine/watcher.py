@@ -79,7 +79,7 @@ class Watcher:
         """Go round until the stop event is set."""
         while not self._stopping.is_set():
             wait = self.step(activity)
-            activity.enter("waiting")
+            activity.enter("sleeping")
             self._wake.wait(wait)
             self._wake.clear()
 

@@ -17,6 +17,7 @@ from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Candidate, Key, Probe, Tail, restart_from
 from logkit.engine.state import State
 from logkit.engine.threads import Activity, describe
+from logkit.engine.trace import turn
 from logkit.errors import LogkitError
 from logkit.sources import Batch, Identity, ReadOptions, Span, identify
 from logkit.sources.archives import TornArchive
@@ -94,7 +95,7 @@ class Worker:
         try:
             if work is None or self._shared.stopping.is_set():
                 return work is not None
-            activity.enter("reading", work.path)
+            activity.enter("probing" if isinstance(work, Probe) else "reading", work.path)
             self._hand_back(self._run(work, activity))
             return True
         except BaseException as error:
@@ -167,7 +168,7 @@ class Worker:
         return Outcome(span, seen_to=reader.at, head=head)
 
     def _apply(self, batch: Batch, activity: Activity) -> None:
-        with activity.during("applying"):
+        with activity.during("committing"):
             self._state.commit(batch)
             if not batch.held:
                 # At once: whatever fails from here on, this batch must not be read again.
@@ -214,7 +215,7 @@ class _WatchedReader:
         self.at = read_from(span)
 
     def readinto(self, view: memoryview) -> int:
-        with self._turn, self._activity.during("reading"):
+        with turn(self._turn, "a turn to read", self._activity), self._activity.during("reading"):
             got = self._reader.readinto(view)
         self.at += got
         self._activity.bytes += got
