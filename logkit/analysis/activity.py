@@ -35,17 +35,23 @@ def rows(threads: Sequence[ThreadStatus], clock: float, last_seconds: float | No
     """
     begin = float("-inf") if last_seconds is None else clock - last_seconds
     found: list[Row] = []
+    names: dict[str, str] = {}  # paths as they can be shown: each is looked at once
     for thread in threads:
         recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > begin]
         found += [
-            Row(thread.name, state, doing, max(start, begin), end)
+            Row(thread.name, state, names.get(doing) or names.setdefault(doing, _shown(doing)), max(start, begin), end)
             for chunk in recent
             for state, doing, start, end in chunk
             if end > begin
         ]
         if thread.alive and thread.state in STATES and clock > thread.since:
-            found.append(Row(thread.name, thread.state, thread.doing, max(thread.since, begin), clock))
+            found.append(Row(thread.name, thread.state, _shown(thread.doing), max(thread.since, begin), clock))
     return found
+
+
+def _shown(doing: str) -> str:
+    """Without the surrogates that stand for bytes of a path which are no text: they cannot be stored or sent."""
+    return doing.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class ActivityFrame(pd.DataFrame):

@@ -72,7 +72,7 @@ class Activity:
             name=self.name,
             alive=alive,
             state=state if alive or state in ("stopped", "died") else "not started",
-            doing=doing,
+            doing=doing.encode("utf-8", "backslashreplace").decode("utf-8"),  # bytes of a path that are no text
             since=since,
             spans=self.spans,
             events=self.events,
