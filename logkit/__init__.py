@@ -33,7 +33,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load `demo` and `lab` where they are first used; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
+    """Load `demo` and `lab` on first use; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
     if name not in ("demo", "lab"):
         raise AttributeError(f"module 'logkit' has no attribute {name!r}; it has {', '.join(__all__)}")
     import importlib
