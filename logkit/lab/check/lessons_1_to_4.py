@@ -114,6 +114,7 @@ def workers(answer: Callable[[Sequence[int], Callable[[int], int], int], Iterabl
         if task == 0:
             gate.wait(0.5)  # one slow task: the others go on with the rest meanwhile
             time.sleep(0.05)
+        time.sleep(0.001)
         return task * task
 
     trial = Trial(lambda: answer(list(range(24)), work, 3))
