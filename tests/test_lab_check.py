@@ -341,6 +341,12 @@ def busy(tasks: Any, stop: Any, work: Any) -> None:
             work(tasks.get(timeout=0.0001))
 
 
+def looks_and_looks(tasks: Any, stop: Any, work: Any) -> None:
+    while not stop.is_set():
+        if not tasks.empty():
+            work(tasks.get())
+
+
 def dies_of_empty(tasks: Any, stop: Any, work: Any) -> None:
     while not stop.is_set():
         work(tasks.get(timeout=0.05))
@@ -356,6 +362,7 @@ def test_lesson_7() -> None:
     verdict_says(check.stopping(to_the_end), "look at stop before each task")
     verdict_says(check.stopping(blind_while_idle), "never sees that stop is set")
     verdict_says(check.stopping(busy), "burns a core")
+    verdict_says(check.stopping(looks_and_looks), "burns a core")
     verdict_says(check.stopping(dies_of_empty), "died of queue.Empty")
     verdict_says(check.stopping(goes_home), "went home when the queue was empty")
 

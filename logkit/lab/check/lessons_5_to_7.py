@@ -95,6 +95,10 @@ class _Counted(queue.Queue[Any]):
         self.asked += 1
         return super().get(block, timeout)
 
+    def empty(self) -> bool:
+        self.asked += 1
+        return super().empty()
+
 
 def stopping(answer: Callable[[queue.Queue[Any], threading.Event, Callable[[int], object]], None]) -> Verdict:
     """`work_until(tasks, stop, work)` is a worker's loop that ends within half a second once `stop` is set."""
