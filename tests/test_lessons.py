@@ -1,4 +1,4 @@
-"""The lessons as they are committed: complete, executed, and linked to functions that are there. Running them is the CI's."""
+"""The lessons as they are committed: complete, executed, linked to what is there. Running them is the CI's."""
 
 from __future__ import annotations
 

@@ -106,9 +106,9 @@ class Gil:
 def gil(workers: int = 2, *, task_seconds: float = 0.2, processes: bool = True) -> Gil:
     """Measure what running at once gains for a loop in Python, for waiting, and for native code that releases the GIL.
 
-    workers: threads, each with a piece of about `task_seconds`, against one thread that does as many pieces. processes:
-    whether to measure the Python loop in processes as well (spawned: a second or so to start). The best of 3. Figures of this machine
-    and this moment: what else runs on it shows in them. Raises SettingError for numbers that cannot work.
+    workers: threads, each with a piece of about `task_seconds`, against one thread that does as many pieces; the best of
+    3. processes: whether to measure the Python loop in processes as well (spawned: a second or so to start). Figures of
+    this machine and this moment: what else runs on it shows in them. Raises SettingError for numbers that cannot work.
     """
     if not 1 <= workers <= 64 or task_seconds <= 0:
         raise SettingError(
