@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _BLOCK = bytes(1 << 20)
-_ROUNDS = 3  # the fastest counts: whatever else runs on the machine can only slow a round down
+_ROUNDS = 7  # the fastest counts: whatever else runs on the machine can only slow a round down
 
 
 def python_loop(amount: int) -> int:
@@ -103,11 +103,11 @@ class Gil:
         return draw_gil(self, ax)
 
 
-def gil(workers: int = 2, *, task_seconds: float = 0.2, processes: bool = True) -> Gil:
+def gil(workers: int = 2, *, task_seconds: float = 0.08, processes: bool = True) -> Gil:
     """Measure what running at once gains for a loop in Python, for waiting, and for native code that releases the GIL.
 
-    workers: threads, each with a piece of about `task_seconds`, against one thread that does as many pieces; the best of
-    3. processes: whether to measure the Python loop in processes as well (spawned: a second or so to start). Figures of
+    workers: threads, each with a piece of about `task_seconds`, against one thread that does as many; the best of
+    7. processes: whether to measure the Python loop in processes too (spawned: a second or so to start). Figures of
     this machine and this moment: what else runs on it shows in them. Raises SettingError for numbers that cannot work.
     """
     if not 1 <= workers <= 64 or task_seconds <= 0:
