@@ -43,6 +43,7 @@ __all__ = [
     "StoreLocked",
     "demo",
     "explain",
+    "lab",
     "open",
     "read",
     "watch",
@@ -51,12 +52,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load `logkit.demo` where it is first used; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
-    if name != "demo":
+    """Load `demo` and `lab` on first use; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
+    if name not in ("demo", "lab"):
         raise AttributeError(f"module 'logkit' has no attribute {name!r}; it has {', '.join(__all__)}")
     import importlib
 
-    return importlib.import_module("logkit.demo")
+    return importlib.import_module(f"logkit.{name}")
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,7 @@ The engine fills them; `snapshot`, `analysis` and `views` only read them, and so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,6 +67,26 @@ class SourceStatus:
     deleted_bytes: int = 0
 
 
+Interval = tuple[str, str, float, float]
+"""What a thread was doing for a while: state, doing, start and end in seconds of the monotonic clock."""
+
+STATES: Final = {
+    "starting": "starting",
+    "waiting": "waiting for the queue",
+    "blocked": "waiting for a lock, a turn or room",
+    "holding": "holding a lock, or a permit",
+    "sleeping": "sleeping until something is due",
+    "scanning": "looking for files",
+    "planning": "planning, feeding the queue",
+    "probing": "recognising a file",
+    "reading": "reading",
+    "parsing": "parsing, in native code",
+    "committing": "committing a batch",
+    "working": "working",
+}
+"""The states a thread that lives can be in, and what each means; it ends as `stopped` or `died`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThreadStatus:
     """What one engine thread is doing. `since` and the totals are seconds of the monotonic clock and counts."""
@@ -82,6 +102,10 @@ class ThreadStatus:
     busy_seconds: float
     failures: int
     last_error: str | None
+    intervals: tuple[tuple[Interval, ...], ...] = ()
+    """What it did before, oldest first, in chunks; what it does now is not among them."""
+    forgotten_intervals: int = 0
+    """How many came before those."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@
     │   ├── StoreLocked      another process holds it                           .holder
     │   ├── StoreCorrupt     no database any more, or never was one
     │   └── StoreVersion     written by a newer logkit or DuckDB                .found .known
+    ├── LabError             an experiment of the lab that cannot go on         .threads
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
         └── Forked           the monitor's threads live in another process      .pid
@@ -27,6 +28,7 @@ __all__ = [
     "EngineError",
     "Forked",
     "FormatError",
+    "LabError",
     "LineageError",
     "LogkitError",
     "NeedsEvents",
@@ -128,6 +130,14 @@ class StoreVersion(StoreError):
         super().__init__(message, path=path)
         self.found = found
         self.known = known
+
+
+class LabError(LogkitError):
+    """An experiment of `logkit.lab` that cannot go on; `threads` names those that are held up."""
+
+    def __init__(self, message: str, *, threads: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.threads = threads
 
 
 class EngineError(LogkitError):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from logkit.analysis.activity import ActivityFrame
     from logkit.analysis.conditions import Condition
     from logkit.analysis.timeline import By
     from logkit.capture import Capture
@@ -182,6 +183,16 @@ class Snapshot:
         """
         return self._pandas("threads")
 
+    def activity(self, last_seconds: float | None = None) -> ActivityFrame:
+        """What the engine's threads did until then: a DataFrame with one row per interval, thread by thread.
+
+        thread, state, doing (str), start, end (UTC), seconds. Of each thread the newest `keep_intervals` are there;
+        with `last_seconds` only those of so long before. `activity.save("trace.json")` writes what Perfetto opens.
+        """
+        from logkit.analysis.activity import of_capture
+
+        return of_capture(self.capture, last_seconds)
+
     def audit(self) -> pd.DataFrame:
         """The ledger: one row per generation of each source, by path.
 
@@ -253,7 +264,7 @@ class Snapshot:
 
     @property
     def plot(self) -> Plots:
-        """`plot.timeline()`, `plot.services()`: Matplotlib Axes."""
+        """`plot.timeline()`, `plot.services()`, `plot.threads()`: Matplotlib Axes."""
         from logkit.views.plots import Plots
 
         return Plots(self)

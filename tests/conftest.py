@@ -39,6 +39,16 @@ def no_thread_left_behind() -> Iterator[None]:
     assert left == []
 
 
+@pytest.fixture
+def nobody_stays() -> Iterator[None]:
+    """A test leaves no thread at all running; one that is on its way out is waited for."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)
+    assert [thread.name for thread in set(threading.enumerate()) - before] == []
+
+
 @pytest.fixture(params=SCENES, ids=" ".join)
 def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
     """A log, and each way to watch it."""

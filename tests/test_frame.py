@@ -67,7 +67,7 @@ def test_readme_opens_a_notebook_that_is_there() -> None:
     assert (ROOT / notebook).is_file()
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/**/*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_names_its_kernel_so_that_nobody_is_asked(path: Path) -> None:
     assert json.loads(path.read_text("utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
 

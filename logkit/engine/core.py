@@ -119,7 +119,7 @@ class Engine:
             loop = self._watcher.loop
         else:
             loop = Notifier(self.roots, self._watcher, self.stopping, self.settings.poll_seconds).loop
-        thread = EngineThread(kind, loop, self._replace)
+        thread = EngineThread(kind, loop, self._replace, self.settings.keep_intervals)
         with self._threads_lock:
             self._threads.append(thread)
         thread.start()

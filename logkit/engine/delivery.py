@@ -41,7 +41,7 @@ class Delivery(Protocol):
 class ToState:
     """Without a store a batch is visible as soon as it has been read."""
 
-    waiting = "applying"
+    waiting = "committing"
     settled = True
 
     def __init__(self, state: State) -> None:

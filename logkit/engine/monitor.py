@@ -26,6 +26,7 @@ from logkit.views.panel import Panel, Panels, in_kernel
 from logkit.views.style import count
 
 if TYPE_CHECKING:
+    from logkit.analysis.activity import ActivityFrame
     from logkit.sinks.store import Store
 
 Paths = PathLike | Iterable[PathLike]
@@ -82,6 +83,10 @@ class Monitor:
             store=engine.store_view(view.seq, view.retention),
             store_status=engine.store_status(),
         )
+
+    def activity(self, last_seconds: float | None = None) -> ActivityFrame:
+        """What the threads have been doing: `snapshot().activity(last_seconds)`, one row per interval."""
+        return self.snapshot().activity(last_seconds)
 
     def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
         """Wait until everything that is on disk now has been read; False where the deadline passes first.

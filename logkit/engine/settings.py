@@ -17,6 +17,7 @@ _MAY_BE_ZERO = {
     "follow_seconds",
     "copy_seconds",
     "commit_seconds",
+    "keep_intervals",
 }
 
 
@@ -29,11 +30,12 @@ class Settings:
     an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
     before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
     max_open_files: limits shared by all workers; files read last are held open as far as the latter allows.
-    max_thread_deaths: replacements before the engine gives up. follow_seconds: how long a file that was renamed or
-    deleted is read on after it went quiet. copy_seconds: how long a file that begins like one already read is waited
-    for: it may be a copy in the making. finite: everything is read once, as it is now, and last records are finished.
-    columns: which columns of `snap.events` are made, besides those that say where a record stands and the level, time
-    and service that statistics need; all of them by default.
+    max_thread_deaths: replacements before the engine gives up. keep_intervals: how many of the things it did each
+    thread remembers for `monitor.activity()`. follow_seconds: how long a file that was renamed or deleted is read on
+    after it went quiet. copy_seconds: how long a file that begins like one already read is waited for: it may be a copy
+    in the making. finite: everything is read once, as it is now, and last records are finished. columns: which columns
+    of `snap.events` are made, besides those that say where a record stands and the level, time and service that
+    statistics need; all of them by default.
     With a store: commit_seconds: pause between two commits; max_waiting_bytes: what may wait for the writer before
     readers have to; keep_days, max_store_bytes: which of its rows are kept, by age and by the room they take (None:
     all).
@@ -56,6 +58,7 @@ class Settings:
     follow_seconds: float = 30.0
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
+    keep_intervals: int = 4096
     columns: tuple[str, ...] | None = None
     commit_seconds: float = 0.1
     max_waiting_bytes: int = 48 << 20

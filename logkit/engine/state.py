@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from logkit.capture import EventFrame, SourceStatus
 from logkit.engine.progress import Key, Progress, committed, took
 from logkit.engine.status import status_of
+from logkit.engine.trace import TracedLock
 from logkit.sources import Batch
 from logkit.stats import Stats
 
@@ -54,9 +55,9 @@ class State:
     def __init__(self, keep_events: int, keep_bytes: int, *, stored: bool = False) -> None:
         # guards: everything below. Re-entrant, so that a method may call another one. Held for microseconds:
         # only references are copied and assigned, and a handful of integers added up.
-        self._lock = threading.RLock()
+        self._lock = TracedLock("the state's lock")
         # notified when the engine settles or stops; shares the lock
-        self._settled = threading.Condition(self._lock)
+        self._settled = threading.Condition(self._lock.lock)
         self._keep_events = keep_events
         self._keep_bytes = keep_bytes
         self._stored = stored

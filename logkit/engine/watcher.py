@@ -88,7 +88,7 @@ class Watcher:
         self._recount()
         while not self._stopping.is_set():
             wait = self.step(activity)
-            activity.enter("waiting")
+            activity.enter("sleeping")
             self._wake.wait(wait)
             self._wake.clear()
 

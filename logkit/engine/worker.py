@@ -19,6 +19,7 @@ from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Candidate, Key, Overtaken, Probe, Tail, restart_from
 from logkit.engine.threads import Activity, describe
+from logkit.engine.trace import turn
 from logkit.errors import LogkitError
 from logkit.sources import Batch, Identity, ReadOptions, Span, identify
 from logkit.sources.archives import TornArchive
@@ -107,7 +108,7 @@ class Worker:
         try:
             if work is None or self._shared.stopping.is_set():
                 return work is not None
-            activity.enter("reading", work.path)
+            activity.enter("probing" if isinstance(work, Probe) else "reading", work.path)
             self._hand_back(self._run(work, activity))
             return True
         except BaseException as error:
@@ -291,7 +292,7 @@ class _WatchedReader:
         self.at = read_from(span)
 
     def readinto(self, view: memoryview) -> int:
-        with self._turn, self._activity.during("reading"):
+        with turn(self._turn, "a turn to read", self._activity), self._activity.during("reading"):
             got = self._reader.readinto(view)
         self.at += got
         self._activity.bytes += got

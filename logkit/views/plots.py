@@ -8,35 +8,33 @@ save it with `ax.figure.savefig(…)`. From a thread always pass an `ax` of a pl
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 
 from logkit.analysis.timeline import bucket_us
 from logkit.errors import SettingError
-from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, plain, share
+from logkit.views.figures import MUTED, drawable, new_axes, nothing, quiet
+from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from logkit.snapshot import Snapshot
 
 _MAX_BARS: Final = 20
 _MAX_SERIES: Final = len(SERIES_COLOURS)
 _SEPARATE_BARS: Final = 90  # with more buckets, gaps between the bars would flicker
-_MUTED: Final = "#6b6b6b"
 
 ServiceMeasure = Literal["events", "error_rate", "p95_ms"]
 """What `plot.services` can order services by."""
 
 
 class Plots:
-    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.services()`."""
+    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.services()`, `snap.plot.threads()`."""
 
     __slots__ = ("_snapshot",)
 
@@ -44,7 +42,13 @@ class Plots:
         self._snapshot = snapshot
 
     def __repr__(self) -> str:
-        return "plots of a snapshot: timeline(), services()"
+        return "plots of a snapshot: timeline(), services(), threads()"
+
+    def threads(self, ax: Axes | None = None, last_seconds: float | None = None) -> Axes:
+        """What each thread of the engine did, a lane per thread and a colour per state, up to the snapshot."""
+        from logkit.views.gantt import draw
+
+        return draw(self._snapshot.activity(last_seconds), ax)
 
     def timeline(
         self, ax: Axes | None = None, by: Literal["level", "service"] | None = "level", width: Any = None
@@ -54,10 +58,10 @@ class Plots:
         The levels above INFO stand at the bottom, where changes in their number can be read.
         """
         frame = self._snapshot.timeline(width, by=by)
-        ax = ax if ax is not None else _axes(9.0, 3.2)
+        ax = ax if ax is not None else new_axes(9.0, 3.2)
         ax.set_xlabel("time (UTC)")
         if frame.empty:
-            return _nothing(ax, "no events with a time")
+            return nothing(ax, "no events with a time")
         starts = cast("pd.DatetimeIndex", frame.index)
         width_us = bucket_us(self._snapshot.stats, width)
         names, heights, colours = _series(frame, by)
@@ -73,16 +77,16 @@ class Plots:
             raise SettingError(f"expected by= as one of {', '.join(_MEASURES)}, found {by!r}", setting="by", value=by)
         values = self._snapshot.services[by].dropna().sort_values(ascending=False, kind="stable")
         shown = values.head(_MAX_BARS)
-        ax = ax if ax is not None else _axes(7.0, 1.1 + 0.27 * max(len(shown), 3))
+        ax = ax if ax is not None else new_axes(7.0, 1.1 + 0.27 * max(len(shown), 3))
         title, colour, say = _MEASURES[by]
         ax.set_xlabel(title)
         if not len(shown):
-            return _nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
+            return nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
         _bars(ax, shown, len(values) - len(shown), colour, say)
         _number_axis(ax, by)
         absent = len(self._snapshot.services) - len(values)
         if absent:
-            ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=_MUTED)
+            ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=MUTED)
         return ax
 
 
@@ -91,33 +95,6 @@ _MEASURES: Final = {
     "error_rate": ("share of events at ERROR or above", LEVEL_COLOURS["ERROR"], share),
     "p95_ms": ("95th percentile of duration (ms)", SERIES_COLOURS[0], number),
 }
-
-
-def _axes(inches_wide: float, inches_high: float) -> Axes:
-    figure = _new_figure(inches_wide, inches_high)
-    return figure.add_subplot()
-
-
-def _new_figure(inches_wide: float, inches_high: float) -> Figure:
-    size = (inches_wide, inches_high)
-    if _shows_figures():
-        from matplotlib import pyplot
-
-        return pyplot.figure(figsize=size, layout="constrained")
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=size, layout="constrained")
-
-
-def _shows_figures() -> bool:
-    """Whether a notebook kernel is running us and pyplot's figures appear under its cells."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if getattr(shell, "kernel", None) is None:
-        return False
-    import matplotlib
-
-    return any(name in matplotlib.get_backend().lower() for name in ("inline", "ipympl", "nbagg", "widget"))
 
 
 def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str]]:
@@ -179,7 +156,7 @@ def _time_axis(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-    _quiet(ax, grid="y")
+    quiet(ax, grid="y")
 
 
 def _legend(ax: Axes, names: list[str], colours: list[str], title: str) -> None:
@@ -200,21 +177,21 @@ def _legend(ax: Axes, names: list[str], colours: list[str], title: str) -> None:
     )
     for text, name in zip(legend.get_texts(), reversed(names), strict=True):
         text.set_parse_math(False)
-        text.set_text(_drawable(name, 28))
+        text.set_text(drawable(name, 28))
 
 
 def _bars(ax: Axes, values: pd.Series[Any], more: int, colour: str, say: Any) -> None:
     heights = values.to_numpy(float)
     rows = np.arange(len(heights))
     drawn = ax.barh(rows, heights, 0.72, color=colour, linewidth=0)
-    ax.bar_label(drawn, [say(value) for value in heights], padding=4, fontsize=9, color=_MUTED)
-    names = [_drawable(name, 36) for name in values.index] + ([f"and {more:,} more"] if more else [])
+    ax.bar_label(drawn, [say(value) for value in heights], padding=4, fontsize=9, color=MUTED)
+    names = [drawable(name, 36) for name in values.index] + ([f"and {more:,} more"] if more else [])
     ax.set_yticks(np.arange(len(names)), names, parse_math=False)
     if more:
-        ax.get_yticklabels()[-1].set_color(_MUTED)
+        ax.get_yticklabels()[-1].set_color(MUTED)
     ax.set_ylim(max(len(names), 3) - 0.4, -0.6)
     ax.set_xlim(0, heights.max() * 1.15 or 1)
-    _quiet(ax, grid="x")
+    quiet(ax, grid="x")
     ax.tick_params("y", length=0)
 
 
@@ -225,33 +202,3 @@ def _number_axis(ax: Axes, by: ServiceMeasure) -> None:
     ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=whole))
     percent = ticker.PercentFormatter(1, symbol=" %")
     ax.xaxis.set_major_formatter(percent if by == "error_rate" else ticker.StrMethodFormatter("{x:,g}"))
-
-
-def _drawable(text: str, limit: int) -> str:
-    """`plain` text in characters the plot's font has, others as their code: Matplotlib would warn of each."""
-    from matplotlib import font_manager, rcParams
-
-    fonts = [
-        font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=[family])))
-        for family in rcParams["font.family"]
-    ]
-    known = (any(font.get_char_index(ord(char)) for font in fonts) for char in plain(text, limit))
-    codes = (char if has else f"\\u{ord(char):04x}" for char, has in zip(plain(text, limit), known, strict=True))
-    return "".join(codes) or "(no name)"
-
-
-def _quiet(ax: Axes, grid: Literal["x", "y"]) -> None:
-    ax.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left" if grid == "y" else "bottom"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(grid, length=0)
-
-
-def _nothing(ax: Axes, why: str) -> Axes:
-    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=_MUTED)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return ax

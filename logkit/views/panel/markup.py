@@ -26,7 +26,6 @@ _TONES: Final = {"good": _GOOD, "busy": _BUSY, "warn": _WARN, "bad": _BAD}
 _LIGHTS: Final = {
     "reading": "#56b4e9",
     "parsing": "#0072b2",
-    "applying": "#cc79a7",
     "committing": "#cc79a7",
     "scanning": "#8fa3b5",
     "planning": "#8fa3b5",

@@ -54,7 +54,7 @@ def sample_of(capture: Capture, before: Moment | None = None) -> Sample:
     if before is not None and before.capture.version == capture.version and before.meter.samples:
         last = before.meter.samples[-1]
         return Sample(capture.clock, last.events, last.disk_bytes, last.read_bytes)
-    events = sum(int(part.tables.totals.counts[0].sum()) for part in capture.parts)
+    events = sum(int(part.tables.totals.counts[0].sum()) for part in capture.parts or ())
     disk = sum(status.size_bytes for status in capture.sources)
     return Sample(capture.clock, events, disk, disk - sum(map(_unread, capture.sources)))
 

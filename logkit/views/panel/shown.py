@@ -142,7 +142,7 @@ class Panel:
         self._shown_quiet = key
 
     def _show(self, moment: Moment, face: Face, wanted: Wanted) -> None:
-        parts = moment.capture.parts
+        parts = moment.capture.parts or ()  # a monitor always has them
         if wanted.selection is None or self._window is None:
             self._window = window_of(parts, wanted.window_us, round(moment.capture.taken_at * 1e6))
         if wanted.selection is not None and self._window is not None:
