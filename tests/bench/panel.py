@@ -92,8 +92,9 @@ def refresh_cost(services: int, seconds: int, fresh_events: int, rounds: int) ->
     for _ in range(rounds):
         source.grow()
         time.sleep(0.1)  # as in a notebook, where the last messages have long been sent
+        capture = source.snapshot().capture
         began, before = time.perf_counter(), len(sent)
-        moment = moment.next(source.snapshot().capture)
+        moment = moment.next(capture)
         panel.refresh(moment)
         costs.append(time.perf_counter() - began)
         messages.append(len(sent) - before)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from logkit.views.panel.moment import Moment
 
 LEAST_PAUSE_SECONDS: Final = 0.5
-_COST_FACTOR: Final = 10  # a round of cost c is followed by 10 c of rest: at most a tenth of a core
+_COST_FACTOR: Final = 30  # a round of cost c is followed by 30 c of rest: readers keep 97 % of a core
 
 _log = logging.getLogger("logkit.panel")
 _log.addHandler(logging.NullHandler())  # a thread's print would land in whatever cell is running
