@@ -193,21 +193,17 @@ class Tracker:
             if self._census.returned(found) is None:
                 self._observe(found, now)
 
-    def is_too_early(self, progress: Progress, now: float) -> bool:
+    def is_too_early(self, progress: Progress) -> bool:
         """Whether a new file has to wait: one whose copy it may be is to be looked into first."""
         if progress.identity is not None or progress.gone or self._settings.finite:
             return False
-        # Who reads one may be about to find out that it was written anew. Busy logs are not waited for for ever.
-        patient = now < progress.changed_at + self._settings.copy_seconds
         originals = [self._state.progress(key) for key in self._census.originals(progress.key)]
-        return any(one is not None and self._is_open(one, patient) for one in originals)
+        return any(one is not None and self._is_to_be_looked_into(one) for one in originals)
 
-    def _is_open(self, one: Progress, patient: bool) -> bool:
-        if one.gone or not one.disk_bytes or one.copy_of is not None:
+    def _is_to_be_looked_into(self, one: Progress) -> bool:
+        if one.gone or not one.disk_bytes or not (one.identity is None or one.suspect) or one.copy_of is not None:
             return False
-        if one.error and not (one.retrying and one.attempts < self._settings.max_attempts):
-            return False
-        return one.identity is None or one.suspect or (patient and one.leases > 0)
+        return not one.error or (one.retrying and one.attempts < self._settings.max_attempts)
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""

@@ -238,7 +238,7 @@ class Watcher:
             _, tie, work = heapq.heappop(self._delayed)
             progress = self._state.progress((work.source, work.generation))
             if isinstance(work, Probe) and progress is not None:
-                if self._tracker.is_too_early(progress, now):
+                if self._tracker.is_too_early(progress):
                     heapq.heappush(self._delayed, (now + _SCAN_PAUSE, tie, work))
                     continue
                 # What it may be a copy of is another question by now, should its inode have been used again.
@@ -259,7 +259,7 @@ class Watcher:
             before = self._state.progress(key)
             if before is None or before.gone or (before.copy_of and not before.suspect):
                 del self._dirty[key]
-            elif before.leases or not self._tracker.is_too_early(before, now):
+            elif before.leases or not self._tracker.is_too_early(before):
                 self._plan_source(before, now)
                 del self._dirty[key]  # only now: should this thread die on the way, the next one plans it
 
