@@ -203,6 +203,8 @@ class Tracker:
     def _is_to_be_looked_into(self, one: Progress) -> bool:
         if one.gone or not one.disk_bytes or not (one.identity is None or one.suspect) or one.copy_of is not None:
             return False
+        if one.file is None or self._census.known.get(one.file) != one.key:
+            return False  # a store remembers it, and nobody looks at it here
         return not one.error or (one.retrying and one.attempts < self._settings.max_attempts)
 
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
