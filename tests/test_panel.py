@@ -26,7 +26,7 @@ from logkit.views.panel import frozen, markup
 from logkit.views.panel.axis import ticks, top_of
 from logkit.views.panel.counts import Counter, window_of
 from logkit.views.panel.errors import Finder
-from logkit.views.panel.lights import thread_rows
+from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, lanes, thread_rows
 from logkit.views.panel.look import Look, look
 from logkit.views.panel.meter import Meter, Sample
 from logkit.views.panel.moment import Moment, Wanted
@@ -224,6 +224,39 @@ def test_the_newest_errors_come_first_with_their_first_line_and_place() -> None:
 def test_a_passing_state_of_an_idle_thread_is_no_light() -> None:
     passing, lasting = thread(state="reading", since=99.9), thread("logkit-worker-2", state="reading", since=90.0)
     assert [row.light for row in thread_rows(capture(threads=(passing, lasting)), None)] == ["waiting", "reading"]
+
+
+def test_a_lane_says_what_took_most_of_each_slot_and_nothing_older() -> None:
+    slot = LANE_SECONDS / LANE_SLOTS
+    clock = 1000.0
+    began = clock - LANE_SECONDS
+    did = (
+        ("parsing", "old.log", 0.0, began),
+        ("waiting", "", began, began + 2 * slot),
+        ("reading", "a.log", began + 2 * slot, began + 2.3 * slot),
+        ("parsing", "a.log", began + 2.3 * slot, began + 5 * slot),
+        ("blocked", "state", began + 5 * slot, began + 6 * slot),
+    )
+    worker = replace(thread(), state="sleeping", since=began + 6 * slot, intervals=(did,))
+    lane = lanes(replace(capture(threads=(worker,)), clock=clock))[worker.name]
+    assert [state for state, _ in lane] == [
+        "",
+        "",
+        "parsing",
+        "parsing",
+        "parsing",
+        "blocked",
+        *[""] * (LANE_SLOTS - 6),
+    ]
+    assert [round(share, 3) for _, share in lane[:7]] == [0, 0, 1, 1, 1, 1, 0]
+    lane = lanes(replace(capture(threads=(replace(worker, state="parsing"),)), clock=clock))[worker.name]
+    assert {state for state, _ in lane[6:]} == {"parsing"}
+
+
+def test_a_watcher_that_sleeps_is_not_busy() -> None:
+    worker = replace(thread(), name="logkit-watcher", state="sleeping", since=0.0)
+    before, after = (replace(capture(threads=(worker,)), clock=clock) for clock in (100.0, 101.0))
+    assert thread_rows(after, before)[0].busy == 0.0
 
 
 class Tags(HTMLParser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,7 +11,13 @@ if TYPE_CHECKING:
 
 _HELD_SECONDS: Final = 0.5  # a state shorter than this is seen by chance
 _BUSY_SHARE: Final = 0.05
-_REST_STATES: Final = frozenset({"waiting", "starting", "stopped", "died", "not started"})
+_REST_STATES: Final = frozenset({"waiting", "sleeping", "blocked", "starting", "stopped", "died", "not started"})
+Lane = tuple[tuple[str, float], ...]
+"""Per slot of time the state that took most of it ("": none), and the share of it in which the thread did anything."""
+LANE_SECONDS: Final = 12.0
+"""How far back a thread's lane goes."""
+LANE_SLOTS: Final = 60
+"""How many pieces a lane has."""
 _ORDER: Final = ("logkit-watcher", "logkit-notify", "logkit-worker", "logkit-writer", "logkit-sink")
 
 
@@ -37,10 +44,34 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
         busy = _busy(thread, earlier.get(thread.name), capture, before)
         lasting = capture.clock - thread.since >= _HELD_SECONDS
         light = thread.state if lasting or busy >= _BUSY_SHARE or thread.state in _REST_STATES else "waiting"
-        if retrying and thread.name == "logkit-watcher" and light == "waiting":
+        if retrying and thread.name == "logkit-watcher" and light in ("waiting", "sleeping"):
             light = "retrying"  # it is the watcher that waits to try again
         rows.append(ThreadRow(thread.name, light, thread.doing if light == thread.state else "", busy, thread.failures))
     return tuple(rows)
+
+
+def lanes(capture: Capture) -> dict[str, Lane]:
+    """What each living thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
+
+    Waiting for work does not count; `blocked` does, for that is by somebody else.
+    """
+    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads if thread.alive}
+
+
+def _lane(thread: ThreadStatus, clock: float) -> Lane:
+    begin, width = clock - LANE_SECONDS, LANE_SECONDS / LANE_SLOTS
+    shares: list[dict[str, float]] = [{} for _ in range(LANE_SLOTS)]
+    recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > begin]
+    for state, _, start, end in (*chain.from_iterable(recent), (thread.state, "", thread.since, clock)):
+        if end <= begin or (state in _REST_STATES and state != "blocked"):
+            continue
+        first = max(0.0, (start - begin) / width)
+        last = min(float(LANE_SLOTS), (end - begin) / width)
+        for slot in range(int(first), min(LANE_SLOTS, int(last) + 1)):
+            share = min(last, slot + 1) - max(first, slot)
+            if share > 1e-6:  # else it only touches this slot
+                shares[slot][state] = shares[slot].get(state, 0.0) + share
+    return tuple((max(share, key=share.__getitem__, default=""), sum(share.values())) for share in shares)
 
 
 def _place(thread: ThreadStatus) -> tuple[bool, int, str]:

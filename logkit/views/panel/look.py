@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.views.panel.head import Fact, Health, facts, health
-from logkit.views.panel.lights import ThreadRow, thread_rows
+from logkit.views.panel.lights import Lane, ThreadRow, lanes, thread_rows
 from logkit.views.panel.traffic import Chart, ServiceRow, chart, selected, service_rows
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Look:
     errors: tuple[ErrorRow, ...]
     keeps_rows: bool
     threads: tuple[ThreadRow, ...]
+    lanes: dict[str, Lane]
+    """What each thread did last, by its name."""
     selected: tuple[int, int, int, int] | None
     """Start and end of the selection in µs, events and errors in it."""
 
@@ -47,6 +49,7 @@ def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], wanted: Wan
         errors=tuple(errors),
         keeps_rows=capture.keep_events > 0 and capture.keep_bytes > 0,
         threads=thread_rows(capture, moment.before),
+        lanes=lanes(capture),
         selected=selected(counts, wanted),
     )
 

@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from logkit.views.panel.head import rate
+from logkit.views.panel.lights import LANE_SECONDS
 from logkit.views.style import LEVEL_COLOURS, count, duration, escaped, number, share
 
 if TYPE_CHECKING:
     from logkit.views.panel.errors import ErrorRow
     from logkit.views.panel.head import Fact, Health
-    from logkit.views.panel.lights import ThreadRow
+    from logkit.views.panel.lights import Lane, ThreadRow
     from logkit.views.panel.look import Look
     from logkit.views.panel.traffic import ServiceRow
 
@@ -27,8 +29,11 @@ _LIGHTS: Final = {
     "reading": "#56b4e9",
     "parsing": "#0072b2",
     "committing": "#cc79a7",
+    "probing": "#56b4e9",
     "scanning": "#8fa3b5",
     "planning": "#8fa3b5",
+    "working": "#8fa3b5",
+    "holding": "#8fa3b5",
     "retrying": _BAD,
     "blocked": _WARN,
     "died": _BAD,
@@ -68,7 +73,9 @@ _STYLES: Final = {
     "margin:0 0 0 8px;vertical-align:middle;text-align:left",
     "lk-rate": f"height:5px;background:{_BAD};border-radius:2px",
     "lk-spark": "display:inline-block;width:110px;height:18px;vertical-align:middle;margin:0",
-    "lk-thread": "display:inline-block;min-width:215px;margin:0 18px 3px 0;white-space:nowrap;font-size:12px",
+    "lk-thread": "display:flex;align-items:center;margin:0;white-space:nowrap;font-size:12px;line-height:19px",
+    "lk-label": "flex:0 0 264px;overflow:hidden;text-overflow:ellipsis;margin:0 14px 0 0",
+    "lk-lane": "flex:1 1 0;min-width:0;height:16px",
 }
 _SPARK_HEIGHT: Final = 18
 _NONE: Final = "\u2013"
@@ -264,17 +271,32 @@ def _error(row: ErrorRow, newest_us: int) -> str:
 
 
 def threads(look: Look) -> str:
-    """The threads, each with its light."""
-    shown = "".join(map(_thread, look.threads))
-    return f'<div class="lk"><div class="lk-title"><span class="lk-faint">threads</span></div>{shown}</div>'
+    """The threads, each with its light and what it did last."""
+    shown = "".join(_thread(row, look.lanes.get(row.name, ())) for row in look.threads)
+    title = f"threads, and what each did in the {LANE_SECONDS:.0f} s up to the last change"
+    return f'<div class="lk"><div class="lk-title"><span class="lk-faint">{title}</span></div>{shown}</div>'
 
 
-def _thread(row: ThreadRow) -> str:
-    doing = escaped(row.doing.rsplit("/", 1)[-1], 24) if row.light not in ("waiting", "stopped") else ""
+def _thread(row: ThreadRow, lane: Lane) -> str:
+    doing = escaped(row.doing.rsplit("/", 1)[-1], 24) if row.light not in ("waiting", "sleeping", "stopped") else ""
     busy = f"{100 * row.busy:.0f} % busy" if row.busy >= 0.01 else ""
     said = " \u00b7 ".join(part for part in (escaped(row.light), doing, busy) if part)
     name = escaped(row.name.removeprefix("logkit-"), 24)
-    return f'<span class="lk-thread">{_dot(_LIGHTS.get(row.light))}{name} <span class="lk-faint">{said}</span></span>'
+    words = f'{_dot(_LIGHTS.get(row.light))}{name} <span class="lk-faint">{said}</span>'
+    return f'<div class="lk-thread"><span class="lk-label">{words}</span>{_lane(lane)}</div>'
+
+
+def _lane(lane: Lane) -> str:
+    """A thread's last seconds as a strip, time to the right: a colour per state, as high as it was busy."""
+    pieces, at = [], 0
+    for (state, high), run in groupby((state, max(2, round(14 * busy)) if state else 0) for state, busy in lane):
+        length = len(list(run))
+        if colour := _LIGHTS.get(state):
+            pieces.append(f'<path d="M{at} 15v-{high}h{length}v{high}z" fill="{colour}"></path>')
+        at += length
+    box = f'viewBox="0 0 {at or 1} 16" preserveAspectRatio="none" aria-hidden="true"'
+    line = f'<path d="M0 15h{at}v.6h-{at}z" fill="#8a97a5" fill-opacity="0.6"></path>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" class="lk-lane" {box}>{"".join(pieces)}{line}</svg>'
 
 
 def _dot(colour: str | None) -> str:
@@ -307,4 +329,5 @@ def _range(start_us: int, stop_us: int) -> str:
 
 def as_image(svg: str) -> str:
     """An `<svg>` as an image that brings its data along: notebooks that are not trusted lose inline SVG."""
-    return f'<img alt="" class="lk-spark" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
+    kind = "lk-lane" if 'class="lk-lane"' in svg else "lk-spark"
+    return f'<img alt="" class="{kind}" src="data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}">'
