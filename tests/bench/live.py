@@ -133,7 +133,33 @@ def imports(quick: bool) -> None:
         print(f"{statement:28} median {statistics.median(runs):.3f} s of {len(runs)}", flush=True)
 
 
-MEASURES = {"latency": latency, "snapshot": snapshot, "panel": panel, "import": imports}
+def trace(quick: bool) -> None:
+    """What it costs that threads write down what they do: the same file read with and without, in turns."""
+    import logkit
+    from tests.bench.generate import sample
+
+    rounds = 3 if quick else 9
+    with tempfile.TemporaryDirectory(prefix="logkit-bench-") as folder:
+        path = sample("logback", 200_000 if quick else 4_000_000, Path(folder), seed=1).whole
+        found: dict[int, list[tuple[float, float]]] = {0: [], logkit.Settings().keep_intervals: []}
+        logkit.read(path, keep_events=0, progress=False)  # imports, page cache
+        for _ in range(rounds):
+            for keep, figures in found.items():
+                began, cpu = time.perf_counter(), time.process_time()
+                logkit.read(path, keep_events=0, keep_intervals=keep, progress=False)
+                figures.append((time.perf_counter() - began, time.process_time() - cpu))
+    (without, cpu_without), (with_it, cpu_with) = (
+        [statistics.median(column) for column in zip(*figures, strict=True)] for figures in found.values()
+    )
+    print(f"reading, nothing written down:  {without:.3f} s, {cpu_without:.3f} s of processor (median of {rounds})")
+    print(f"reading, the newest kept:       {with_it:.3f} s, {cpu_with:.3f} s of processor")
+    print(
+        f"what it costs:                  {100 * (with_it / without - 1):+.1f} %, {100 * (cpu_with / cpu_without - 1):+.1f} % of processor",
+        flush=True,
+    )
+
+
+MEASURES = {"latency": latency, "snapshot": snapshot, "panel": panel, "trace": trace, "import": imports}
 
 
 def main() -> None:
