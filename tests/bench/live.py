@@ -153,10 +153,8 @@ def trace(quick: bool) -> None:
     )
     print(f"reading, nothing written down:  {without:.3f} s, {cpu_without:.3f} s of processor (median of {rounds})")
     print(f"reading, the newest kept:       {with_it:.3f} s, {cpu_with:.3f} s of processor")
-    print(
-        f"what it costs:                  {100 * (with_it / without - 1):+.1f} %, {100 * (cpu_with / cpu_without - 1):+.1f} % of processor",
-        flush=True,
-    )
+    more, cpu_more = 100 * (with_it / without - 1), 100 * (cpu_with / cpu_without - 1)
+    print(f"what it costs:                  {more:+.1f} %, {cpu_more:+.1f} % of processor", flush=True)
 
 
 MEASURES = {"latency": latency, "snapshot": snapshot, "panel": panel, "trace": trace, "import": imports}
