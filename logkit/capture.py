@@ -107,5 +107,7 @@ class Capture:
     threads: tuple[ThreadStatus, ...]
     queue_depth: int
     queue_size: int
+    marks: tuple[tuple[int, str], ...] = ()
+    """What somebody noted: µs since 1970, and the text; by time."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""

@@ -6,7 +6,8 @@
     ├── FormatError          a format that cannot be compiled or registered     .name .position
     ├── SnapshotError
     │   ├── NeedsEvents      the question needs rows that were not kept         .question
-    │   └── LineageError     two snapshots of different monitors subtracted     .left .right
+    │   ├── LineageError     two snapshots of different monitors subtracted     .left .right
+    │   └── EvidenceLost     the bytes a row was read from are no longer there  .path .offset
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
         └── Forked           the monitor's threads live in another process      .pid
@@ -20,6 +21,7 @@ from pathlib import Path
 
 __all__ = [
     "EngineError",
+    "EvidenceLost",
     "Forked",
     "FormatError",
     "LineageError",
@@ -82,6 +84,15 @@ class LineageError(SnapshotError):
         super().__init__(message)
         self.left = left
         self.right = right
+
+
+class EvidenceLost(SnapshotError):
+    """The bytes a row was read from are no longer in the file at `path`, from byte `offset` on."""
+
+    def __init__(self, message: str, *, path: str, offset: int) -> None:
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
 
 
 class EngineError(LogkitError):

@@ -10,6 +10,7 @@ import polars as pl
 
 from logkit.analysis import conditions, rows
 from logkit.analysis.tables import NAMES, make
+from logkit.investigation import Investigation
 from logkit.stats import Stats
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
-class Snapshot:
+class Snapshot(Investigation):
     """A frozen, consistent value: statistics of all events read so far, and the newest events as rows.
 
     Making one costs microseconds; each part is made when first asked for, then kept. Frames are pandas,

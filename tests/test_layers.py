@@ -20,6 +20,7 @@ ORDER = (
     {"sinks"},
     {"analysis"},
     {"views"},
+    {"investigation"},
     {"snapshot"},
     {"engine"},
     {"cluster"},

@@ -81,6 +81,8 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
             return threads(snapshot.capture)
         case "audit":
             return audit(snapshot.capture)
+        case "marks":
+            return marks(snapshot.capture)
     raise ValueError(f"expected one of {', '.join(NAMES)}, found {name!r}")
 
 
@@ -135,6 +137,11 @@ def audit(capture: Capture) -> pl.DataFrame:
         for s in capture.sources
     ]
     return pl.DataFrame(rows, schema=_AUDIT).sort("path", "source", "generation")
+
+
+def marks(capture: Capture) -> pl.DataFrame:
+    """The notes made, by time."""
+    return pl.DataFrame(list(capture.marks), schema={"when": schema.TIMESTAMP, "text": pl.String}, orient="row")
 
 
 def threads(capture: Capture) -> pl.DataFrame:
