@@ -26,14 +26,14 @@ class Investigation:
     def bursts(self) -> pd.DataFrame:
         """When it went wrong: the times a service's error rate or latency was above its usual, the surest first.
 
-        service, measure (`error_rate`, or `latency`), start, peak, end (UTC, to a bin of the statistics), ongoing (bool,
-        lasts to the end of what is known), events (int64, those counted), value, at_peak and baseline (float64: share
-        of errors, or p95 in ms), score (chi-squared of 1 degree of freedom against the quiet quarter of the service,
-        divided by how much more than independent events its neighbouring bins differ).
+        service, measure (`error_rate`, or `latency`), start, peak, end (UTC, to a bin of the statistics), ongoing
+        (bool, lasts to the end of what is known), events (int64, those counted), value, at_peak and baseline (float64:
+        share of errors, or p95 in ms), score (chi-squared of 1 degree of freedom against the quiet quarter of the
+        service, divided by how much more than independent events its neighbouring bins differ).
 
-        A row is a window for `compare`, `propagation`, `report`. Made from statistics alone, so it needs no rows. Change
-        points by optimal partitioning, latency by rank; services with fewer than 5 errors or 20 durations are left
-        out. A service in trouble for more than three quarters of its events has no quiet to compare with.
+        A row is a window for `compare`, `propagation`, `report`. Made from statistics alone, so it needs no rows.
+        Change points by optimal partitioning, latency by rank; services with fewer than 5 errors or 20 durations are
+        left out. A service in trouble for more than three quarters of its events has no quiet to compare with.
 
         >>> snap.bursts().iloc[0]                                                   # doctest: +SKIP
         """
@@ -104,10 +104,10 @@ class Investigation:
     def trace(self, id: str, *, deskew: bool = False) -> pd.DataFrame:
         """All events of a trace in order of time, across services; index `row`, the position in `events`.
 
-        timestamp (UTC), since_ms (since the first), service, level, message, duration_ms, file, offset. An event belongs
-        to it if its `trace_id` is `id`, or its message contains it. A service that writes whole seconds stands at the
-        end of the second where it logs a duration, else at its beginning. `deskew` takes the clock skew that `skew()`
-        is certain of off the times. Raises SettingError for an id that does not occur in the rows kept.
+        timestamp (UTC), since_ms (since the first), service, level, message, duration_ms, file, offset. An event
+        belongs to it if its `trace_id` is `id`, or its message contains it. A service that writes whole seconds stands
+        at the end of the second where it logs a duration, else at its beginning. `deskew` takes the clock skew that
+        `skew()` is certain of off the times. Raises SettingError for an id that does not occur in the rows kept.
         """
         from logkit.analysis.traces import trace
 

@@ -151,7 +151,7 @@ def _variance(values: Floats, blocks: Any) -> float:
 
 
 def adjusted(p_values: Floats) -> Floats:
-    """q-values after Benjamini and Hochberg: of all tests with q <= x, a share of at most x is expected to be chance."""
+    """q-values after Benjamini and Hochberg: of all tests with q <= x a share of x at most is expected to be chance."""
     if not len(p_values):
         return p_values
     from scipy.stats import false_discovery_control

@@ -2,8 +2,8 @@
 
 A caller begins before the called and ends after it. So with the called one's clock ahead by θ, each trace says: θ lies
 between (its end - the caller's end) and (its beginning - the caller's beginning). The traces with the least slack
-between the two say most, as in NTP's clock filter (D. L. Mills et al., RFC 5905, section 10). The caller is the one that
-takes longer, whatever the clocks say; it must log twice in a trace, or a duration.
+between the two say most, as in NTP's clock filter (D. L. Mills et al., RFC 5905, section 10). The caller is the one
+that takes longer, whatever the clocks say; it must log twice in a trace, or a duration.
 """
 
 from __future__ import annotations

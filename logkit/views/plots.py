@@ -8,62 +8,79 @@ save it with `ax.figure.savefig(…)`. From a thread always pass an `ax` of a pl
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import numpy as np
 
 from logkit.analysis.timeline import bucket_us
 from logkit.errors import SettingError
-from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, plain, share
+from logkit.views.drawing import MUTED, Say, drawable, legend, marked, new_axes, nothing, quiet, shaded, time_axis
+from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, share
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
     from logkit.snapshot import Snapshot
 
 _MAX_BARS: Final = 20
 _MAX_SERIES: Final = len(SERIES_COLOURS)
 _SEPARATE_BARS: Final = 90  # with more buckets, gaps between the bars would flicker
-_MUTED: Final = "#6b6b6b"
 
 ServiceMeasure = Literal["events", "error_rate", "p95_ms"]
 """What `plot.services` can order services by."""
 
 
 class Plots:
-    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.services()`."""
+    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.error_rates()` …
 
-    __slots__ = ("_snapshot",)
+    Each takes `ax` to draw into and returns the Axes. Times are UTC; notes made by `snap.mark` show where time is an
+    axis.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    __slots__ = ("_say", "_snapshot")
+
+    def __init__(self, snapshot: Snapshot, say: Say = str) -> None:
         self._snapshot = snapshot
+        self._say = say
 
     def __repr__(self) -> str:
-        return "plots of a snapshot: timeline(), services()"
+        names = ", ".join(f"{name}()" for name in dir(self))
+        return f"plots of a snapshot: {names}"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(type(self)) if not name.startswith("_")]
 
     def timeline(
-        self, ax: Axes | None = None, by: Literal["level", "service"] | None = "level", width: Any = None
+        self,
+        ax: Axes | None = None,
+        by: Literal["level", "service"] | None = "level",
+        width: Any = None,
+        *,
+        bursts: bool = False,
     ) -> Axes:
-        """Events over time, stacked by level or service; `width` as in `snap.timeline`. Times are UTC.
+        """Events over time, stacked by level or service; `width` as in `snap.timeline`.
 
-        The levels above INFO stand at the bottom, where changes in their number can be read.
+        The levels above INFO stand at the bottom, where changes in their number can be read. `bursts` tints the times
+        of `snap.bursts()`.
         """
         frame = self._snapshot.timeline(width, by=by)
-        ax = ax if ax is not None else _axes(9.0, 3.2)
+        ax = ax if ax is not None else new_axes(9.0, 3.2)
         ax.set_xlabel("time (UTC)")
         if frame.empty:
-            return _nothing(ax, "no events with a time")
+            return nothing(ax, "no events with a time")
         starts = cast("pd.DatetimeIndex", frame.index)
         width_us = bucket_us(self._snapshot.stats, width)
         names, heights, colours = _series(frame, by)
-        _stack(ax, starts, width_us, heights, colours)
+        stack(ax, starts, width_us, heights, colours)
         ax.set_ylabel(f"events per {duration(width_us)}")
-        _time_axis(ax, starts, width_us)
         if by is not None:
-            _legend(ax, names, colours, by)
+            legend(ax, [self._say(name) for name in names], colours, by)
+        if bursts:
+            shaded(ax, _union(self._snapshot.bursts()), LEVEL_COLOURS["ERROR"])
+        self._marked(ax)
         return ax
 
     def services(self, ax: Axes | None = None, by: ServiceMeasure = "events") -> Axes:
@@ -72,17 +89,65 @@ class Plots:
             raise SettingError(f"expected by= as one of {', '.join(_MEASURES)}, found {by!r}", setting="by", value=by)
         values = self._snapshot.services[by].dropna().sort_values(ascending=False, kind="stable")
         shown = values.head(_MAX_BARS)
-        ax = ax if ax is not None else _axes(7.0, 1.1 + 0.27 * max(len(shown), 3))
+        ax = ax if ax is not None else new_axes(7.0, 1.1 + 0.27 * max(len(shown), 3))
         title, colour, say = _MEASURES[by]
         ax.set_xlabel(title)
         if not len(shown):
-            return _nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
-        _bars(ax, shown, len(values) - len(shown), colour, say)
+            return nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
+        _bars(ax, shown.rename(self._say), len(values) - len(shown), colour, say)
         _number_axis(ax, by)
         absent = len(self._snapshot.services) - len(values)
         if absent:
-            ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=_MUTED)
+            ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=MUTED)
         return ax
+
+    def error_rates(self, ax: Axes | None = None, width: Any = None) -> Axes:
+        """The share of errors of each service over time, as a heat map: whose trouble began first stands out.
+
+        At most 20 services, the ones in trouble first on top; a grey cell had no events.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.error_rates(ax, self._snapshot, width, self._say)
+        self._marked(ax)
+        return ax
+
+    def latency(self, ax: Axes | None = None, service: str | None = None) -> Axes:
+        """How long things took over time, in ms: the median, and a band from there to the 95th and 99th percentile.
+
+        Of one service, or of all events with a duration. Buckets as wide as the statistics'.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.latency(ax, self._snapshot, service, self._say)
+        self._marked(ax)
+        return ax
+
+    def patterns(self, ax: Axes | None = None, ids: Sequence[Any] | None = None, top: int = 12) -> Axes:
+        """A small line over time for each message template: those of `ids` (of `snap.patterns`), or the `top` ones.
+
+        Each has a scale of its own; its greatest bucket stands at the right.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.patterns(ax, self._snapshot, ids, top, self._say)
+        self._marked(ax)
+        return ax
+
+    def trace(self, id: str, ax: Axes | None = None, *, deskew: bool = False) -> Axes:
+        """A trace as a waterfall: an event per row in order of time, a bar where it has a duration, by service."""
+        from logkit.views import incident_plots
+
+        return incident_plots.waterfall(ax, self._snapshot.trace(id, deskew=deskew), id, self._say)
+
+    def propagation(self, window: Any = None, ax: Axes | None = None) -> Axes:
+        """How errors spread: services as dots, an arrow from who erred first to who erred next, as wide as often."""
+        from logkit.views import incident_plots
+
+        return incident_plots.spread(ax, self._snapshot.propagation(window), self._say)
+
+    def _marked(self, ax: Axes) -> None:
+        marked(ax, list(self._snapshot.capture.marks), self._say)
 
 
 _MEASURES: Final = {
@@ -92,31 +157,16 @@ _MEASURES: Final = {
 }
 
 
-def _axes(inches_wide: float, inches_high: float) -> Axes:
-    figure = _new_figure(inches_wide, inches_high)
-    return figure.add_subplot()
-
-
-def _new_figure(inches_wide: float, inches_high: float) -> Figure:
-    size = (inches_wide, inches_high)
-    if _shows_figures():
-        from matplotlib import pyplot
-
-        return pyplot.figure(figsize=size, layout="constrained")
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=size, layout="constrained")
-
-
-def _shows_figures() -> bool:
-    """Whether a notebook kernel is running us and pyplot's figures appear under its cells."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if getattr(shell, "kernel", None) is None:
-        return False
-    import matplotlib
-
-    return any(name in matplotlib.get_backend().lower() for name in ("inline", "ipympl", "nbagg", "widget"))
+def _union(bursts: pd.DataFrame) -> list[tuple[int, int]]:
+    """The times of all bursts, µs since 1970, none of them twice."""
+    starts, ends = (bursts[name].dt.as_unit("us").astype("int64").tolist() for name in ("start", "end"))
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(zip(starts, ends, strict=True)):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
 
 
 def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str]]:
@@ -137,8 +187,16 @@ def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.nda
     return kept, heights, colours
 
 
-def _stack(
-    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: list[str]
+def stack(
+    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: Sequence[str]
+) -> None:
+    """Buckets of `width_us` that begin at `starts`, as layers on each other, bottom first, over a time axis in UTC."""
+    _layers(ax, starts, width_us, heights, colours)
+    _count_axes(ax, starts, width_us)
+
+
+def _layers(
+    ax: Axes, starts: pd.DatetimeIndex, width_us: int, heights: list[np.ndarray[Any, Any]], colours: Sequence[str]
 ) -> None:
     days = width_us / 86_400_000_000
     left = starts.asi8 / 86_400_000_000
@@ -157,55 +215,30 @@ def _stack(
         base = top
 
 
-def _time_axis(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
-    from matplotlib import dates, ticker
+def _count_axes(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
+    from matplotlib import ticker
 
-    locator = dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    formatter = dates.ConciseDateFormatter(locator, tz="UTC")  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_formatter(formatter)
-    first, last = starts.asi8[0] / 86_400_000_000, (starts.asi8[-1] + width_us) / 86_400_000_000
-    margin = 0.01 * (last - first) if len(starts) > 3 else 3 * width_us / 86_400_000_000
-    ax.set_xlim(first - margin, last + margin)
+    first, last = int(starts.asi8[0]), int(starts.asi8[-1]) + width_us
+    margin = (last - first) // 100 if len(starts) > 3 else 3 * width_us
+    time_axis(ax, first - margin, last + margin)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
-    _quiet(ax, grid="y")
-
-
-def _legend(ax: Axes, names: list[str], colours: list[str], title: str) -> None:
-    """A legend beside the data, in the order of the stack."""
-    from matplotlib.patches import Patch
-
-    # Labels are set afterwards: Matplotlib leaves out what begins with "_", and reads "$" as mathematics.
-    handles = [Patch(color=colour) for colour in reversed(colours)]
-    legend = ax.legend(
-        handles,
-        [str(at) for at in range(len(handles))],
-        title=title,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.02),
-        frameon=False,
-        fontsize=9,
-        handlelength=1.0,
-    )
-    for text, name in zip(legend.get_texts(), reversed(names), strict=True):
-        text.set_parse_math(False)
-        text.set_text(_drawable(name, 28))
+    quiet(ax, grid="y")
 
 
 def _bars(ax: Axes, values: pd.Series[Any], more: int, colour: str, say: Any) -> None:
     heights = values.to_numpy(float)
     rows = np.arange(len(heights))
     drawn = ax.barh(rows, heights, 0.72, color=colour, linewidth=0)
-    ax.bar_label(drawn, [say(value) for value in heights], padding=4, fontsize=9, color=_MUTED)
-    names = [_drawable(name, 36) for name in values.index] + ([f"and {more:,} more"] if more else [])
+    ax.bar_label(drawn, [say(value) for value in heights], padding=4, fontsize=9, color=MUTED)
+    names = [drawable(name, 36) for name in values.index] + ([f"and {more:,} more"] if more else [])
     ax.set_yticks(np.arange(len(names)), names, parse_math=False)
     if more:
-        ax.get_yticklabels()[-1].set_color(_MUTED)
+        ax.get_yticklabels()[-1].set_color(MUTED)
     ax.set_ylim(max(len(names), 3) - 0.4, -0.6)
     ax.set_xlim(0, heights.max() * 1.15 or 1)
-    _quiet(ax, grid="x")
+    quiet(ax, grid="x")
     ax.tick_params("y", length=0)
 
 
@@ -216,33 +249,3 @@ def _number_axis(ax: Axes, by: ServiceMeasure) -> None:
     ax.xaxis.set_major_locator(ticker.MaxNLocator(5, integer=whole))
     percent = ticker.PercentFormatter(1, symbol=" %")
     ax.xaxis.set_major_formatter(percent if by == "error_rate" else ticker.StrMethodFormatter("{x:,g}"))
-
-
-def _drawable(text: str, limit: int) -> str:
-    """`plain` text in characters the plot's font has, others as their code: Matplotlib would warn of each."""
-    from matplotlib import font_manager, rcParams
-
-    fonts = [
-        font_manager.get_font(font_manager.findfont(font_manager.FontProperties(family=[family])))
-        for family in rcParams["font.family"]
-    ]
-    known = (any(font.get_char_index(ord(char)) for font in fonts) for char in plain(text, limit))
-    codes = (char if has else f"\\u{ord(char):04x}" for char, has in zip(plain(text, limit), known, strict=True))
-    return "".join(codes) or "(no name)"
-
-
-def _quiet(ax: Axes, grid: Literal["x", "y"]) -> None:
-    ax.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
-    ax.set_axisbelow(True)
-    for side in ("top", "right", "left" if grid == "y" else "bottom"):
-        ax.spines[side].set_visible(False)
-    ax.tick_params(grid, length=0)
-
-
-def _nothing(ax: Axes, why: str) -> Axes:
-    ax.text(0.5, 0.5, why, transform=ax.transAxes, ha="center", va="center", color=_MUTED)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    return ax
