@@ -9,11 +9,15 @@ from logkit.analysis.conditions import level_name, time_us
 from logkit.errors import SettingError
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from logkit.analysis.evidence import Evidence
     from logkit.analysis.propagation import Propagation
     from logkit.snapshot import Snapshot
+    from logkit.views.report.redact import Redact
 
 
 class Investigation:
@@ -57,7 +61,7 @@ class Investigation:
 
     def first_seen(self, since: Any) -> pd.DataFrame:
         """The message templates that first occur at `since` or later, the earliest first: rows of `patterns`."""
-        from logkit.analysis.templates import first_seen
+        from logkit.analysis.appearances import first_seen
 
         return first_seen(self._snapshot, since)
 
@@ -67,7 +71,7 @@ class Investigation:
         `expected` (float64) is how many there should have been since at the rate of before; the greatest come first.
         Where fewer than 3 were expected, none is no news.
         """
-        from logkit.analysis.templates import vanished
+        from logkit.analysis.appearances import vanished
 
         return vanished(self._snapshot, since)
 
@@ -174,6 +178,31 @@ class Investigation:
     def marks(self) -> pd.DataFrame:
         """The notes made by `mark`: when (UTC), text; by time."""
         return self._snapshot._pandas("marks")
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "Post-mortem",
+        window: Any = None,
+        baseline: Any = None,
+        notes: str | Sequence[str] = (),
+        redact: Redact = ("token",),
+    ) -> str:
+        """Write the post-mortem to one file, and return its path: `.html` (needs nothing else, no script) or `.md`.
+
+        Summary in sentences, timeline, impact, what changed, messages first seen, how it spread, evidence with file and
+        bytes, the ledger, how it was made. `window` and `baseline` as in `compare`, but no mask. `notes` are paragraphs
+        of yours. `redact` names what is replaced in log text: "email", "ip", "token" (keys, passwords, JWTs),
+        regular expressions, or True for the three; your own title, notes and marks stay as they are. It knows
+        patterns, not meaning: read what you send. A file that is there is replaced; put it beside the logs, not
+        among them. Raises SnapshotError where `window=None` finds no burst, PathError for a folder that is not there.
+
+        >>> snap.report("postmortem.html", title="Lock timeouts", redact=True)      # doctest: +SKIP
+        """
+        from logkit.views.report import write
+
+        return write(self._snapshot, path, title, window, baseline, notes, redact)
 
     # -- how it is made ------------------------------------------------------------------------------
 

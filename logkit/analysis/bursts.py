@@ -100,7 +100,7 @@ def _error_bursts(stats: Stats) -> Iterator[tuple[object, ...]]:
         if hits < _LEAST_ERRORS:
             continue
         share = _smoothed(series.sums[at])
-        peak = run.start + int(share[run.start : run.stop].argmax())
+        peak = _peak(series.sums[at], share, run)
         yield _row(series, at, run, peak, int(events), hits / events, share[peak])
 
 
@@ -122,9 +122,8 @@ def _latency_bursts(stats: Stats) -> Iterator[tuple[object, ...]]:
         own = bins.filter(pl.col("service") == services[at])
         place = np.searchsorted(series.starts_us, own["bucket_us"].to_numpy() // series.width_us * series.width_us)
         within = (place >= run.start) & (place < run.stop)
-        smooth = _smoothed(series.sums[at])
-        peak = run.start + int(smooth[run.start : run.stop].argmax())
-        p95 = [_p95(own, mask) for mask in (within, place == peak, ~within)]
+        peak = _peak(series.sums[at], _smoothed(series.sums[at]), run)
+        p95 = [_p95(own, mask) for mask in (within, within & (abs(place - peak) <= 1), ~within)]
         yield _row(series, at, run, peak, int(own["events"].to_numpy()[within].sum()), *p95)
 
 
@@ -231,6 +230,12 @@ def _smoothed(sums: Floats) -> Floats:
     top, bottom = (np.convolve(sums[:, at], kernel, mode="same") for at in (0, 1))
     level: Floats = np.divide(top, bottom, out=np.full(len(top), -np.inf), where=bottom > 0)
     return level
+
+
+def _peak(sums: Floats, smooth: Floats, run: Run) -> int:
+    """The bin of a run with the highest level, of those with events."""
+    level = np.where(sums[run.start : run.stop, 1] > 0, smooth[run.start : run.stop], -np.inf)
+    return run.start + int(level.argmax())
 
 
 def _row(

@@ -48,9 +48,12 @@ class Evidence:
     def command(self) -> str:
         """A shell command that prints the record's bytes (of a UTF-16 file those of another encoding: its offsets are
         those of its text in UTF-8)."""
-        cat = f"{_CAT[self.compression]} -- {shlex.quote(self.file)}"
-        convert = f" | iconv -f {self.encoding.upper()} -t UTF-8" if self.encoding.startswith("utf-16") else ""
-        return f"{cat}{convert} | tail -c +{self.start + 1} | head -c {self.stop - self.start}"
+        file, first, length = shlex.quote(self.file), self.start + 1, self.stop - self.start
+        wide = self.encoding.startswith("utf-16")
+        if self.compression is None and not wide:
+            return f"tail -c +{first} -- {file} | head -c {length}"
+        convert = f" | iconv -f {self.encoding.upper()} -t UTF-8" if wide else ""
+        return f"{_CAT[self.compression]} -- {file}{convert} | tail -c +{first} | head -c {length}"
 
     def __str__(self) -> str:
         place = f"{self.file}, bytes {self.start:,} to {self.stop:,}"

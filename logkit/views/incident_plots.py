@@ -256,7 +256,7 @@ def spread(ax: Axes | None, found: Propagation, say: Say) -> Axes:
     ax.set_yticks([])
     for spine in ax.spines.values():
         spine.set_visible(False)
-    note = "numbers: traces in which errors went this way, and the median delay where clocks tell it"
+    note = "arrows: traces, and the median delay where clocks tell it"
     ax.set_title(note, loc="left", fontsize=8.5, color=MUTED)
     return ax
 

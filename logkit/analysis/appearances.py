@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def first_seen(snapshot: Snapshot, since: Any) -> pd.DataFrame:
     """See `Snapshot.first_seen`."""
     table = snapshot.patterns
-    return table[table["first_seen"] >= _instant(since)].sort_values(["first_seen", "count"], ascending=[True, False])
+    return table[table["first_seen"] >= _instant(since)].sort_values(
+        ["first_seen", "count"], ascending=[True, False], kind="stable"
+    )
 
 
 def vanished(snapshot: Snapshot, since: Any) -> pd.DataFrame:
