@@ -7,6 +7,7 @@ message's template, over each system's messages repeated. One set of settings, t
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -52,9 +53,11 @@ def main() -> None:
         # Polars makes its threads when it is first loaded, so one core needs a process of its own.
         command = [sys.executable, "-m", "tests.bench.patterns", *sys.argv[1:]]
         sys.exit(subprocess.run(command, env=os.environ | {"POLARS_MAX_THREADS": "1"}, check=False).returncode)
-    labelled = systems()
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.patterns", description=__doc__)
+    parser.add_argument("--corpus", type=Path, default=CORPUS, help="a folder of *_structured_corrected.csv")
+    labelled = systems(parser.parse_args().corpus)
     if not labelled:
-        print(f"skipped: needs labelled logs in {'/'.join(CORPUS.parts[-3:])} beside the checkout, which are not there")
+        print("skipped: needs labelled logs in shared/corpus/templates beside the checkout, which are not there")
         return
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
