@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from logkit.stats import Stats
+    from logkit.stats.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +110,7 @@ class Capture:
     queue_size: int
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""
+    patterns: bool = False
+    """Whether masked messages are in the statistics and events name their template."""
+    templates: Templates | None = None
+    """The templates that were found in the snapshot this is a part of."""

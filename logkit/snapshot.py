@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from logkit.analysis.conditions import Condition
+    from logkit.analysis.pattern import Pattern
     from logkit.analysis.timeline import By
     from logkit.capture import Capture, EventFrame
+    from logkit.stats.templates import Templates
     from logkit.views.plots import Plots
 
 T = TypeVar("T")
@@ -154,6 +156,34 @@ class Snapshot:
         return self._pandas("rejects")
 
     @property
+    def patterns(self) -> pd.DataFrame:
+        """Message templates, the most frequent first: one row per service, level and template.
+
+        pattern (the template's id, the same wherever it occurs), service, level, template (`<*>` where values stand),
+        count, share (of all rows of this table), first_seen, last_seen, trend (a line of bars: its events over the time
+        all of them span), example (the message with the smallest source, generation and offset). Counted while reading
+        with `patterns=True`, else found now in the rows that were kept.
+        """
+        return self._pandas("patterns")
+
+    def pattern(self, pattern: str) -> Pattern:
+        """The template with this id in `patterns`: its counts, its events, and in `.parameters` what was masked.
+
+        Raises SettingError for an id that none has.
+        """
+        from logkit.analysis.pattern import find
+
+        return find(self, pattern)
+
+    def with_patterns(self) -> Snapshot:
+        """The same with a column `pattern` in `events`: the id, in `patterns`, of each event's template.
+
+        Selections and differences of the result keep its templates and ids. A field of the format's own that is called
+        so becomes `pattern_`.
+        """
+        return self._once("with patterns", self._named)
+
+    @property
     def threads(self) -> pd.DataFrame:
         """One row per engine thread.
 
@@ -250,6 +280,24 @@ class Snapshot:
         lineage = f"{self.capture.lineage} | {condition}"
         dropped = max(stats.events - rows.height(kept), 0)
         return Snapshot(replace(self.capture, lineage=lineage, parts=(stats,), frames=kept, dropped_events=dropped))
+
+    @property
+    def _mined(self) -> tuple[Stats, Templates]:
+        """The statistics that have the masked messages, and the templates these have."""
+        return self._once("mined", self._mine)
+
+    def _mine(self) -> tuple[Stats, Templates]:
+        from logkit.analysis.patterns import mined
+        from logkit.stats.templates import Templates
+
+        stats = self.stats if self.stats.has_patterns else mined(self._frames, self.stats.limits)
+        return stats, self.capture.templates or Templates.of(stats)
+
+    def _named(self) -> Snapshot:
+        from logkit.analysis.patterns import named
+
+        _, found = self._mined
+        return Snapshot(replace(self.capture, frames=named(self._frames, found), templates=found))
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import polars as pl
 
 from logkit import schema
+from logkit.analysis import patterns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +82,8 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
             return threads(snapshot.capture)
         case "audit":
             return audit(snapshot.capture)
+        case "patterns":
+            return patterns.table(*snapshot._mined)
     raise ValueError(f"expected one of {', '.join(NAMES)}, found {name!r}")
 
 

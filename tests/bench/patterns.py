@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from logkit.analysis.templates import templates
+from logkit.stats.clusters import templates
 from logkit.stats.masks import mask
 
 CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus" / "templates"
