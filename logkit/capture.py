@@ -111,6 +111,6 @@ class Capture:
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""
     patterns: bool = False
-    """Whether masked messages are in the statistics and events name their template."""
+    """Whether the frames have `schema.MASK`, to be shown as the id of each event's template."""
     templates: Templates | None = None
-    """The templates that were found in the snapshot this is a part of."""
+    """Those found in the snapshot this is a part of, so that both call a template alike, else None."""

@@ -122,7 +122,12 @@ class Snapshot:
     @property
     def frame(self) -> pl.DataFrame:
         """The same rows as a Polars DataFrame that shares the engine's memory; nothing is copied but positions."""
-        return self._once("frame", lambda: rows.joined(self._frames, self.capture))
+        return self._once("frame", lambda: rows.joined(self._shown, self.capture))
+
+    @property
+    def mined(self) -> tuple[Stats, Templates]:
+        """What `patterns` is made of: statistics that have the masked messages, and the templates these belong to."""
+        return self._once("mined", self._mine)
 
     def tables(self, name: str) -> pl.DataFrame:
         """The table `name`, one of `logkit.tables.NAMES`, as Polars: what the pandas frames and SQL are made of."""
@@ -231,7 +236,7 @@ class Snapshot:
         else NeedsEvents. Raises SettingError for a field no event has. Files, threads and the ledger stay
         those of the whole snapshot.
         """
-        return self._select(conditions.fields(fields, min_level, self._frames))
+        return self._select(conditions.fields(fields, min_level, self._shown))
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         """What happened between `earlier` and this: their statistics subtracted, the rows that are only in this.
@@ -274,30 +279,44 @@ class Snapshot:
         return self._once("frames", lambda: rows.newest(self.capture.frames, self.capture.keep_events))
 
     def _select(self, condition: Condition) -> Snapshot:
-        kept = condition.rows(self._frames, self.capture)
+        kept = condition.rows(self._shown, self.capture)
         exact = not self.dropped_events
         stats = rows.stats_of(kept, self.stats.limits) if exact else condition.of_stats(self.stats)
         lineage = f"{self.capture.lineage} | {condition}"
         dropped = max(stats.events - rows.height(kept), 0)
-        return Snapshot(replace(self.capture, lineage=lineage, parts=(stats,), frames=kept, dropped_events=dropped))
-
-    @property
-    def _mined(self) -> tuple[Stats, Templates]:
-        """The statistics that have the masked messages, and the templates these have."""
-        return self._once("mined", self._mine)
+        templates = self.mined[1] if self.capture.patterns else self.capture.templates
+        return Snapshot(
+            replace(
+                self.capture,
+                lineage=lineage,
+                parts=(stats,),
+                frames=kept,
+                dropped_events=dropped,
+                patterns=False,
+                templates=templates,
+            )
+        )
 
     def _mine(self) -> tuple[Stats, Templates]:
-        from logkit.analysis.patterns import mined
         from logkit.stats.templates import Templates
 
-        stats = self.stats if self.stats.has_patterns else mined(self._frames, self.stats.limits)
+        stats = self.stats
+        if not stats.has_patterns:
+            stats = rows.stats_of(self._frames, stats.limits, patterns=True)
         return stats, self.capture.templates or Templates.of(stats)
 
     def _named(self) -> Snapshot:
-        from logkit.analysis.patterns import named
+        if self.capture.templates is not None:
+            return self
+        found = self.mined[1]
+        return Snapshot(replace(self.capture, frames=rows.named(self._frames, found), patterns=False, templates=found))
 
-        _, found = self._mined
-        return Snapshot(replace(self.capture, frames=named(self._frames, found), templates=found))
+    @property
+    def _shown(self) -> tuple[EventFrame, ...]:
+        """The frames as they are seen: each event names its template if that was asked for while reading."""
+        if not self.capture.patterns:
+            return self._frames
+        return self._once("shown", lambda: rows.named(self._frames, self.mined[1]))
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

@@ -63,7 +63,7 @@ class Pattern:
     @property
     def timeline(self) -> pd.DataFrame:
         """Events per time bucket and service: service, level, timestamp (start of the bucket, UTC), count."""
-        counts = patterns.timeline(*self._snapshot._mined).filter(pl.col(COLUMN) == self.id)
+        counts = patterns.timeline(*self._snapshot.mined).filter(pl.col(COLUMN) == self.id)
         return rows.to_pandas(counts.drop(COLUMN).to_arrow(), nullable=())
 
 

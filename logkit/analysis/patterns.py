@@ -6,50 +6,22 @@ them are one template is decided here, from all of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
 from logkit import schema
-from logkit.stats import Limits, Stats
+from logkit.stats import Stats
 from logkit.stats.frames import levels_of, names_of, times_of
 from logkit.stats.ladder import NEVER
-from logkit.stats.templates import COLUMN, Templates
+from logkit.stats.templates import Templates
 
 if TYPE_CHECKING:
-    from logkit.capture import EventFrame
+    pass
 
 _TREND_POINTS: Final = 16
 _BARS: Final = " ▁▂▃▄▅▆▇█"
-
-
-def mined(frames: Iterable[EventFrame], limits: Limits) -> Stats:
-    """Statistics of rows, their masked messages included."""
-    parts = []
-    for part in frames:
-        place = (
-            pl.lit(n, pl.Int64).alias(name) for name, n in (("source", part.source), ("generation", part.generation))
-        )
-        rows = part.frame.select("timestamp", "level", "service", "message", "offset").with_columns(*place)
-        parts.append(Stats.of(rows, limits, patterns=True))
-    return Stats.sum(parts) if parts else Stats.empty(limits)
-
-
-def named(frames: Iterable[EventFrame], found: Templates) -> tuple[EventFrame, ...]:
-    """The frames with the column `COLUMN`; a field of the format's own that is called so gets a `_` behind its name."""
-    return tuple(replace(part, frame=_named(part.frame, found)) for part in frames)
-
-
-def _named(rows: pl.DataFrame, found: Templates) -> pl.DataFrame:
-    name = COLUMN
-    while name in rows.columns:
-        name += "_"
-    if name != COLUMN:
-        rows = rows.rename({COLUMN: name})
-    return rows.with_columns(found.column(rows["message"]))
 
 
 def table(stats: Stats, found: Templates) -> pl.DataFrame:

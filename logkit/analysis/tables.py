@@ -83,7 +83,7 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
         case "audit":
             return audit(snapshot.capture)
         case "patterns":
-            return patterns.table(*snapshot._mined)
+            return patterns.table(*snapshot.mined)
     raise ValueError(f"expected one of {', '.join(NAMES)}, found {name!r}")
 
 

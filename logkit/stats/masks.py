@@ -7,6 +7,7 @@ program, so the distinct masked messages of a log are few.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -46,11 +47,20 @@ _JOINED: Final = r"(?:[\w.$@~+\-]*[/\\~$#@\-.])*<\*>(?:[/\\~$#@\-.:]*<\*>|[/\\~$
 _LIST: Final = r"<\*>(?:[,;:|]? ?<\*>)+"
 
 
-def mask(messages: pl.Series) -> tuple[pl.Series, Ints]:
-    """The distinct masked messages (String, in no order) and each message's row among them; null counts as "".
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Messages, masked: the distinct `texts`, in no order, and for each message its `row` among them."""
 
-    A function of each message alone. All of it is native code that lets other threads run.
-    """
+    texts: tuple[str, ...]
+    row: Ints
+
+    def each(self, values: pl.Series) -> pl.Series:
+        """Of `values`, one for each text, each message's."""
+        return values.gather(self.row)
+
+
+def mask(messages: pl.Series) -> Masked:
+    """Mask messages (String; null counts as ""), each for itself; native code that lets other threads run."""
     messages = messages.fill_null("")
     heads = _heads(messages)
     coded = heads.str.replace_all(_VALUE, WILDCARD)
@@ -60,7 +70,7 @@ def mask(messages: pl.Series) -> tuple[pl.Series, Ints]:
     folded = distinct.str.replace_all(_JOINED, WILDCARD).str.replace_all(_LIST, WILDCARD)
     folded = folded.str.replace_all("()", f"({WILDCARD})", literal=True)
     final, second = _distinct(folded)
-    return final, second[codes]
+    return Masked(tuple(final.to_list()), second[codes])
 
 
 def _heads(messages: pl.Series) -> pl.Series:

@@ -9,7 +9,7 @@ import polars as pl
 from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, tally
 from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, occupied, width_for
-from logkit.stats.masks import mask
+from logkit.stats.masks import Masked
 from logkit.stats.patterns import PatternTable
 from logkit.stats.sketch import BINS, bin_of, microseconds
 from logkit.stats.totals import EMPTY, LEVEL_NAMES, Limits, Tables, keep
@@ -17,7 +17,7 @@ from logkit.stats.totals import EMPTY, LEVEL_NAMES, Limits, Tables, keep
 _LEVELS = len(LEVEL_NAMES)
 
 
-def count(events: pl.DataFrame, limits: Limits, with_patterns: bool = False) -> Tables:
+def count(events: pl.DataFrame, limits: Limits, masked: Masked | None = None) -> Tables:
     """The tables of some events; see `Stats.of` for the columns."""
     if not events.height:
         return EMPTY
@@ -29,7 +29,7 @@ def count(events: pl.DataFrame, limits: Limits, with_patterns: bool = False) -> 
     keys = len(names) * _LEVELS
     buckets, width = _buckets(key, times, rejected, keys, limits)
     bins, bin_width = _bins(key, times, _durations(events), keys, limits)
-    table = _patterns(events, key, times, limits) if with_patterns else None
+    table = None if masked is None else _patterns(events, masked, key, times, limits)
     return Tables(names, totals, spans, buckets, bins, width, bin_width, table)
 
 
@@ -141,13 +141,11 @@ def _bins(key: Ints, times: Ints, durations: npt.NDArray[np.float64], keys: int,
     return Cells(np.stack((*np.divmod(key, _LEVELS), starts[slot], bins)), counts[None, :]), width
 
 
-def _patterns(events: pl.DataFrame, key: Ints, times: Ints, limits: Limits) -> PatternTable:
+def _patterns(events: pl.DataFrame, masked: Masked, key: Ints, times: Ints, limits: Limits) -> PatternTable:
     """Counts per masked message."""
-    found, row = mask(events["message"])
-    texts = found.to_list()
-    masks, counts_as = patterns.keep(texts, limits.max_beginnings, limits.max_alike)
+    masks, counts_as = patterns.keep(masked.texts, limits.max_beginnings, limits.max_alike)
     index = {text: position for position, text in enumerate(masks)}
-    codes = np.array([index[counts_as[text]] for text in texts], np.int64)[row]
+    codes = np.array([index[counts_as[text]] for text in masked.texts], np.int64)[masked.row]
     places = np.stack([events[name].cast(pl.Int64).to_numpy() for name in ("source", "generation", "offset")])
     first = patterns.first_rows(codes, places, len(masks))
     examples = tuple(text or "" for text in events["message"].gather(first).to_list())

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from logkit.schema import MASK
 from logkit.stats.clusters import templates
 from logkit.stats.masks import WILDCARD, mask
-from logkit.stats.patterns import coarser
+from logkit.stats.patterns import coarser, key_of
 
 if TYPE_CHECKING:
     from logkit.stats.value import Stats
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 COLUMN: Final = "pattern"
 """The column of `events` that names each event's template."""
 
+_NUMBERED: Final = {MASK: pl.Int64(), COLUMN: pl.String()}
 _SLUG_CHARS: Final = 24
 _NAME: Final = re.compile(r"([A-Za-z_]\w{0,29})\s*[=:]\s*[\"'\[({<]?\Z", re.ASCII)
 
@@ -64,10 +66,34 @@ class Templates:
                 return self.ids[self.of_mask[known]]
         return id_of(WILDCARD)
 
+    @cached_property
+    def _numbers(self) -> pl.DataFrame:
+        """The numbers of masked messages that stand for one here, and the id of its template."""
+        ids = [self.ids[template] for template in self.of_mask.values()]
+        return pl.DataFrame({MASK: [key_of(text) for text in self.of_mask], COLUMN: ids}, _NUMBERED).unique(MASK)
+
+    def named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows with `COLUMN` for their `schema.MASK`, or for their message where they have none."""
+        if MASK not in rows.columns:
+            return _added(rows, self.column(rows["message"]))
+        ids = rows.select(MASK).join(self._numbers, on=MASK, how="left", maintain_order="left")[COLUMN]
+        unknown = ids.is_null().arg_true()
+        if len(unknown):  # masked messages that were not kept apart: what they count as can only be read off them
+            ids = ids.scatter(unknown, self.column(rows["message"].gather(unknown)))
+        return _added(rows.drop(MASK), ids)
+
     def column(self, messages: pl.Series) -> pl.Series:
         """The id of each message's template (String)."""
-        found, row = mask(messages)
-        return pl.Series(COLUMN, [self.id_of_mask(text) for text in found.to_list()], pl.String).gather(row)
+        masked = mask(messages)
+        return masked.each(pl.Series(COLUMN, [self.id_of_mask(text) for text in masked.texts], pl.String))
+
+
+def _added(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """The rows with the ids; a field of their own that is called so gets a `_` behind its name."""
+    name = COLUMN
+    while name in rows.columns:
+        name += "_"
+    return rows.rename({COLUMN: name} if name != COLUMN else {}).with_columns(ids.alias(COLUMN))
 
 
 def parameters(template: str, messages: pl.Series) -> pl.DataFrame:

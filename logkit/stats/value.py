@@ -9,6 +9,7 @@ from typing import Literal
 import polars as pl
 
 from logkit.stats import frames, tally
+from logkit.stats.masks import Masked
 from logkit.stats.patterns import EMPTY as EMPTY_PATTERNS
 from logkit.stats.patterns import PatternTable
 from logkit.stats.totals import (
@@ -50,14 +51,14 @@ class Stats:
         return cls(EMPTY, limits)
 
     @classmethod
-    def of(cls, events: pl.DataFrame, limits: Limits = DEFAULT_LIMITS, *, patterns: bool = False) -> Stats:
+    def of(cls, events: pl.DataFrame, limits: Limits = DEFAULT_LIMITS, masked: Masked | None = None) -> Stats:
         """The statistics of some events.
 
         `events` has timestamp (`schema.TIMESTAMP`), level (`schema.LEVEL`) and service (String; null counts
-        as ""); duration_ms (ms; negative and NaN are left out) and rejected (Boolean) where it has them. With
-        `patterns` masked messages are counted as well; it then has message (String), source, generation and offset.
+        as ""); duration_ms (ms; negative and NaN are left out) and rejected (Boolean) where it has them. Where their
+        messages come `masked` these are counted too; it then has message (String), source, generation and offset.
         """
-        return cls(tally.count(events, limits, patterns), limits)
+        return cls(tally.count(events, limits, masked), limits)
 
     @classmethod
     def sum(cls, parts: Iterable[Stats], limits: Limits = DEFAULT_LIMITS) -> Stats:
