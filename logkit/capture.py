@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from logkit.stats import Stats
+    from logkit.stats.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +112,7 @@ class Capture:
     """What somebody noted: µs since 1970, and the text; by time."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""
+    patterns: bool = False
+    """Whether the frames have `schema.MASK`, to be shown as the id of each event's template."""
+    templates: Templates | None = None
+    """Those found in the snapshot this is a part of, so that both call a template alike, else None."""

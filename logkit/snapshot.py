@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from logkit.analysis.conditions import Condition
+    from logkit.analysis.pattern import Pattern
     from logkit.analysis.timeline import By
     from logkit.capture import Capture, EventFrame
+    from logkit.stats.templates import Templates
     from logkit.views.plots import Plots
 
 T = TypeVar("T")
@@ -121,7 +123,12 @@ class Snapshot(Investigation):
     @property
     def frame(self) -> pl.DataFrame:
         """The same rows as a Polars DataFrame that shares the engine's memory; nothing is copied but positions."""
-        return self._once("frame", lambda: rows.joined(self._frames, self.capture))
+        return self._once("frame", lambda: rows.joined(self._shown, self.capture))
+
+    @property
+    def mined(self) -> tuple[Stats, Templates]:
+        """What `patterns` is made of: statistics that have the masked messages, and the templates these belong to."""
+        return self._once("mined", self._mine)
 
     def tables(self, name: str) -> pl.DataFrame:
         """The table `name`, one of `logkit.tables.NAMES`, as Polars: what the pandas frames and SQL are made of."""
@@ -153,6 +160,34 @@ class Snapshot(Investigation):
         `snap.services.rejects`.
         """
         return self._pandas("rejects")
+
+    @property
+    def patterns(self) -> pd.DataFrame:
+        """Message templates, the most frequent first: one row per service, level and template.
+
+        pattern (the template's id, the same wherever it occurs), service, level, template (`<*>` where values stand),
+        count, share (of all rows of this table), first_seen, last_seen, trend (a line of bars: its events over the time
+        all of them span), example (the message with the smallest source, generation and offset). Counted while reading
+        with `patterns=True`, else found now in the rows that were kept.
+        """
+        return self._pandas("patterns")
+
+    def pattern(self, pattern: str) -> Pattern:
+        """The template with this id in `patterns`: its counts, its events, and in `.parameters` what was masked.
+
+        Raises SettingError for an id that none has.
+        """
+        from logkit.analysis.pattern import find
+
+        return find(self, pattern)
+
+    def with_patterns(self) -> Snapshot:
+        """The same with a column `pattern` in `events`: the id, in `patterns`, of each event's template.
+
+        Selections and differences of the result keep its templates and ids. A field of the format's own that is called
+        so becomes `pattern_`.
+        """
+        return self._once("with patterns", self._named)
 
     @property
     def threads(self) -> pd.DataFrame:
@@ -202,7 +237,7 @@ class Snapshot(Investigation):
         else NeedsEvents. Raises SettingError for a field no event has. Files, threads and the ledger stay
         those of the whole snapshot.
         """
-        return self._select(conditions.fields(fields, min_level, self._frames))
+        return self._select(conditions.fields(fields, min_level, self._shown))
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         """What happened between `earlier` and this: their statistics subtracted, the rows that are only in this.
@@ -245,12 +280,44 @@ class Snapshot(Investigation):
         return self._once("frames", lambda: rows.newest(self.capture.frames, self.capture.keep_events))
 
     def _select(self, condition: Condition) -> Snapshot:
-        kept = condition.rows(self._frames, self.capture)
+        kept = condition.rows(self._shown, self.capture)
         exact = not self.dropped_events
         stats = rows.stats_of(kept, self.stats.limits) if exact else condition.of_stats(self.stats)
         lineage = f"{self.capture.lineage} | {condition}"
         dropped = max(stats.events - rows.height(kept), 0)
-        return Snapshot(replace(self.capture, lineage=lineage, parts=(stats,), frames=kept, dropped_events=dropped))
+        templates = self.mined[1] if self.capture.patterns else self.capture.templates
+        return Snapshot(
+            replace(
+                self.capture,
+                lineage=lineage,
+                parts=(stats,),
+                frames=kept,
+                dropped_events=dropped,
+                patterns=False,
+                templates=templates,
+            )
+        )
+
+    def _mine(self) -> tuple[Stats, Templates]:
+        from logkit.stats.templates import Templates
+
+        stats = self.stats
+        if not stats.has_patterns:
+            stats = rows.stats_of(self._frames, stats.limits, patterns=True)
+        return stats, self.capture.templates or Templates.of(stats)
+
+    def _named(self) -> Snapshot:
+        if self.capture.templates is not None:
+            return self
+        found = self.mined[1]
+        return Snapshot(replace(self.capture, frames=rows.named(self._frames, found), patterns=False, templates=found))
+
+    @property
+    def _shown(self) -> tuple[EventFrame, ...]:
+        """The frames as they are seen: each event names its template if that was asked for while reading."""
+        if not self.capture.patterns:
+            return self._frames
+        return self._once("shown", lambda: rows.named(self._frames, self.mined[1]))
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

@@ -211,8 +211,8 @@ def _texts(snapshot: Snapshot, table: pl.DataFrame) -> pl.DataFrame:
     """With each row's value as people read it, and its change in words."""
     value = pl.col("key")
     if (table["dimension"] == PATTERN).any():
-        templates = {str(at): text for at, text in snapshot.patterns["template"].items()}
-        named = pl.col("key").replace(templates)
+        templates = snapshot.tables("patterns").select(PATTERN, "template").unique()
+        named = pl.col("key").replace(templates[PATTERN], templates["template"])
         value = pl.when(pl.col("dimension") == PATTERN).then(named).otherwise(value)
     is_measure = (pl.col("measure") if "measure" in table.columns else pl.lit(False)).fill_null(False)
     said = [

@@ -10,6 +10,7 @@ import polars as pl
 
 from logkit import schema
 from logkit.stats import Limits, Stats
+from logkit.stats.masks import mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from logkit.capture import Capture, EventFrame
+    from logkit.stats.templates import Templates
 
 _PLACE: Final = {"file": pl.String(), "source": pl.Int64(), "generation": pl.Int64()}
 _COMMON: Final = list(schema.COMMON)
@@ -93,11 +95,23 @@ def free(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename(names)
 
 
-def stats_of(frames: Iterable[EventFrame], limits: Limits) -> Stats:
-    """The statistics of all rows, counted in one go."""
-    wanted = {*schema.STATS_FIELDS, "rejected"}
-    counted = [part.frame.select(name for name in part.frame.columns if name in wanted) for part in frames]
-    return Stats.of(pl.concat(counted, how="diagonal_relaxed"), limits) if counted else Stats.empty(limits)
+def stats_of(frames: Iterable[EventFrame], limits: Limits, *, patterns: bool = False) -> Stats:
+    """The statistics of all rows, counted in one go; with `patterns` their masked messages too."""
+    wanted = {*schema.STATS_FIELDS, "rejected", *(("message", "offset") if patterns else ())}
+    counted = []
+    for part in frames:
+        place = {"source": part.source, "generation": part.generation} if patterns else {}
+        rows = part.frame.select(name for name in part.frame.columns if name in wanted)
+        counted.append(rows.with_columns(pl.lit(at, pl.Int64).alias(name) for name, at in place.items()))
+    if not counted:
+        return Stats.empty(limits)
+    rows = pl.concat(counted, how="diagonal_relaxed")
+    return Stats.of(rows, limits, mask(rows["message"]) if patterns else None)
+
+
+def named(frames: Iterable[EventFrame], found: Templates) -> tuple[EventFrame, ...]:
+    """The frames with the column `pattern`; a field of the format's own that is called so gets a `_` behind its name."""
+    return tuple(replace(part, frame=found.named(part.frame)) for part in frames)
 
 
 def added(new: tuple[EventFrame, ...], old: tuple[EventFrame, ...]) -> tuple[EventFrame, ...]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import polars as pl
 
 from logkit import schema
+from logkit.analysis import patterns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,8 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
             return audit(snapshot.capture)
         case "marks":
             return marks(snapshot.capture)
+        case "patterns":
+            return patterns.table(*snapshot.mined)
     raise ValueError(f"expected one of {', '.join(NAMES)}, found {name!r}")
 
 

@@ -66,6 +66,7 @@ class Engine:
                 max_record_bytes=settings.max_record_bytes,
                 keep=keep,
                 service=service,
+                patterns=settings.patterns,
             ),
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),

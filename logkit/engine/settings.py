@@ -23,7 +23,7 @@ class Settings:
     max_thread_deaths: replacements before the engine gives up.
     follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
     file that begins like one already read is waited for: it may be a copy in the making. finite: everything
-    is read once, as it is now, and last records are finished.
+    is read once, as it is now, and last records are finished. patterns: find message templates while reading.
     """
 
     workers: int = 0
@@ -47,6 +47,7 @@ class Settings:
     missing_ok: bool = False
     notify: bool = True
     finite: bool = False
+    patterns: bool = False
 
     def __post_init__(self) -> None:
         if self.workers == 0:

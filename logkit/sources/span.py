@@ -26,13 +26,14 @@ class ReadOptions:
 
     `block_bytes` are taken from a file at a time: about what stays in a core's cache while it is parsed.
     A record longer than `max_record_bytes` is cut into pieces of that size, measured from its start.
-    `keep` says whether rows are wanted or statistics alone.
+    `keep` says whether rows are wanted or statistics alone, `patterns` whether messages are masked and counted.
     """
 
     block_bytes: int = 4 << 20
     max_record_bytes: int = 1 << 20
     keep: bool = True
     service: ServiceRule = field(default_factory=ServiceRule)
+    patterns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 
 from logkit import schema
-from logkit.analysis.columns import columns
+from logkit.analysis.patterns import timeline
 from logkit.analysis.timeline import bucket_us
 from logkit.errors import SettingError
 from logkit.views.drawing import DAY_US, MUTED, Say, drawable, legend, new_axes, nothing, quiet, time_axis
-from logkit.views.style import LEVEL_COLOURS, SERIES_COLOURS, duration, number, share
+from logkit.views.style import LEVEL_COLOURS, NO_LEVEL, SERIES_COLOURS, duration, number, share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _MAX_ROWS: Final = 20
 _MAX_EVENTS: Final = 40
+_SPARK_BINS: Final = 120
 _EMPTY: Final = "#eeeeee"
 _SCALE: Final = ("#fff7ec", "#fdbb84", "#d7301f", "#5b0a1a")
 """From no errors to nothing but errors, lighter to darker all the way: it reads in grey and with any colour vision."""
@@ -73,7 +74,7 @@ def error_rates(ax: Axes | None, snapshot: Snapshot, width: Any, say: Say) -> Ax
     bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=12, ticks=[0, 0.05, 0.25, 0.5, 1])
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     bar.set_label(f"errors of events\nper {duration(width_us)}", fontsize=9)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return ax
 
 
@@ -130,54 +131,47 @@ def latency(ax: Axes | None, snapshot: Snapshot, service: str | None, say: Say) 
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 
 
-def patterns(ax: Axes | None, snapshot: Snapshot, ids: Sequence[Any] | None, top: int, say: Say) -> Axes:
+def patterns(ax: Axes | None, snapshot: Snapshot, ids: Sequence[str] | None, top: int, say: Say) -> Axes:
     """See `Plots.patterns`."""
-    table = snapshot.patterns
-    unknown = [one for one in ids or () if one not in table.index]
+    table = snapshot.tables("patterns")
+    unknown = [one for one in ids or () if one not in table["pattern"]]
     if unknown:
         raise SettingError(f"expected ids of snap.patterns, found {unknown[0]!r}", setting="ids", value=unknown)
-    shown = (
-        table.loc[list(ids)[:_MAX_ROWS]] if ids is not None else table.sort_values("count", ascending=False).head(top)
-    )
-    ax = ax if ax is not None else new_axes(9.0, 0.8 + 0.42 * max(len(shown), 2))
-    rows = columns(snapshot.with_patterns(), ["timestamp", "pattern"]).filter(pl.col("timestamp").is_not_null())
-    if not rows.height or not len(shown):
-        return nothing(ax, "no message templates with a time")
-    us = rows["timestamp"].dt.timestamp("us")
-    low, high = int(us.min()), int(us.max()) + 1  # type: ignore[arg-type]
-    bins = 120
-    width = max((high - low) // bins + 1, 1)
-    keys = pl.Series("pattern", shown.index.to_list(), dtype=rows.schema["pattern"])
+    each = table.group_by("pattern").agg(pl.col("template").first(), pl.col("count").sum(), pl.col("level").max())
+    each = each.sort("count", "pattern", descending=[True, False]).head(top) if ids is None else _in_order(each, ids)
+    ax = ax if ax is not None else new_axes(9.0, 0.8 + 0.42 * max(each.height, 2))
+    stats, found = snapshot.mined
     counts = (
-        rows.select("pattern", ((us - low) // width).alias("bin"))
-        .filter(pl.col("pattern").is_in(keys.implode()))
-        .group_by("pattern", "bin")
-        .len()
+        timeline(stats, found).group_by("pattern", pl.col("timestamp").dt.timestamp("us")).agg(pl.col("count").sum())
     )
+    if not counts.height or not each.height:
+        return nothing(ax, "no message templates with a time")
+    own_us = stats.patterns.width_us
+    low, high = int(counts["timestamp"].min()), int(counts["timestamp"].max()) + own_us  # type: ignore[arg-type]
+    width = ((high - low) // (_SPARK_BINS * own_us) + 1) * own_us
+    bins = -(-(high - low) // width)
     x = np.repeat((low + np.arange(bins + 1) * width) / DAY_US, 2)[1:-1]
-    for row, (key, template) in enumerate(zip(keys, shown["template"], strict=True)):
+    for row, (key, template, _, level) in enumerate(each.iter_rows()):
         own = counts.filter(pl.col("pattern") == key)
-        y = np.zeros(bins)
-        y[own["bin"].to_numpy()] = own["len"].to_numpy()
-        most = y.max() or 1
-        base = -float(row)
-        ax.fill_between(x, base, base + 0.55 * np.repeat(y, 2) / most, color=_colour(shown.iloc[row]), linewidth=0)
-        ax.text(0, base + 0.6, drawable(say(str(template)), 96), transform=ax.get_yaxis_transform(), fontsize=8.5,
-                va="bottom", parse_math=False)  # fmt: skip
-        ax.text(
-            1.01, base, f"max {most:,.0f}", transform=ax.get_yaxis_transform(), fontsize=8, color=MUTED, va="bottom"
-        )
-    ax.set_ylim(-len(shown) + 0.85, 1.05)
+        y = np.bincount((own["timestamp"].to_numpy() - low) // width, own["count"].to_numpy(), bins)
+        most, base = y.max() or 1, -float(row)
+        colour = LEVEL_COLOURS[level or NO_LEVEL]
+        ax.fill_between(x, base, base + 0.55 * np.repeat(y, 2) / most, color=colour, linewidth=0)
+        across = ax.get_yaxis_transform()
+        text = drawable(say(template), 96)
+        ax.text(0, base + 0.6, text, transform=across, fontsize=8.5, va="bottom", parse_math=False)
+        ax.text(1.01, base, f"max {most:,.0f}", transform=across, fontsize=8, color=MUTED, va="bottom")
+    ax.set_ylim(-each.height + 0.85, 1.05)
     ax.set_yticks([])
-    time_axis(ax, low, high)
+    time_axis(ax, low, low + bins * width)
     quiet(ax, grid="x")
-    ax.set_ylabel(f"events per {duration(width // 1_000_000 * 1_000_000 or width)}", color=MUTED, fontsize=9)
+    ax.set_ylabel(f"events per {duration(width)}", color=MUTED, fontsize=9)
     return ax
 
 
-def _colour(pattern: pd.Series[Any]) -> str:
-    level = pattern.get("level")
-    return LEVEL_COLOURS.get(str(level), SERIES_COLOURS[0]) if level is not None else SERIES_COLOURS[0]
+def _in_order(each: pl.DataFrame, ids: Sequence[str]) -> pl.DataFrame:
+    wanted = pl.DataFrame({"pattern": list(dict.fromkeys(ids))[:_MAX_ROWS]})
+    return wanted.join(each, on="pattern", how="left", maintain_order="left")
 
 
 def waterfall(ax: Axes | None, events: pd.DataFrame, identity: str, say: Say) -> Axes:
@@ -239,7 +233,8 @@ def spread(ax: Axes | None, found: Propagation, say: Say) -> Axes:
     place = _places(names, found.origin, edges)
     errors = dict(zip(found.services["service"], found.services["errors"], strict=True))
     most = max(edges["traces"].max() if len(edges) else 1.0, 1.0)
-    for edge in edges.itertuples():
+    found_edges: list[Any] = list(edges.itertuples())
+    for edge in found_edges:
         _arrow(ax, place[edge.source], place[edge.target], edge, most)
     for name in names:
         x, y = place[name]
@@ -302,6 +297,7 @@ def _arrow(ax: Axes, start: tuple[float, float], stop: tuple[float, float], edge
     lag = "" if edge.lag_ms != edge.lag_ms else f", {number(max(edge.lag_ms, 0.0)) or '0'} ms"
     x, y = (start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2 + (0.28 * abs(stop[0] - start[0]) / 2 if far else 0.04)
     text = f"{edge.traces:,.0f} ({share(edge.share)}){lag}"
-    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
-    offset = {"textcoords": "offset points", "xytext": (0, 6)}
-    ax.annotate(text, (x, y), ha="center", fontsize=8, color="#333333", zorder=4, bbox=behind, **offset)
+    said = ax.annotate(
+        text, (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=8, color="#333333", zorder=4
+    )
+    said.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})

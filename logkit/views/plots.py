@@ -123,7 +123,7 @@ class Plots:
         self._marked(ax)
         return ax
 
-    def patterns(self, ax: Axes | None = None, ids: Sequence[Any] | None = None, top: int = 12) -> Axes:
+    def patterns(self, ax: Axes | None = None, ids: Sequence[str] | None = None, top: int = 12) -> Axes:
         """A small line over time for each message template: those of `ids` (of `snap.patterns`), or the `top` ones.
 
         Each has a scale of its own; its greatest bucket stands at the right.

@@ -51,7 +51,7 @@ def document(
         *_notes(notes),
         *_timeline(snapshot, facts, drawn),
         *_impact(facts),
-        *_changes(snapshot, facts, drawn),
+        *_changes(facts, drawn),
         *_appeared(facts),
         *_spread(facts, drawn),
         *evidence(snapshot, facts),
@@ -145,7 +145,7 @@ def _silence(row: Any) -> tuple[Line, ...]:
 
 def _impact(facts: Facts) -> Iterator[Block]:
     yield Heading("Impact", "impact")
-    rows = []
+    rows: list[tuple[Line, ...]] = []
     for row in facts.impact.head(_MOST_ROWS).iter_rows(named=True):
         rates = [share(row[f"errors{at}"] / max(row[f"events{at}"], 1)) for at in ("", "_outside")]
         slow = [number(row[f"p95{at}"]) for at in ("", "_outside")]
@@ -160,7 +160,7 @@ def _impact(facts: Facts) -> Iterator[Block]:
     yield from _more(facts.impact.height, "more service")
 
 
-def _changes(snapshot: Snapshot, facts: Facts, drawn: Draws) -> Iterator[Block]:
+def _changes(facts: Facts, drawn: Draws) -> Iterator[Block]:
     yield Heading("What changed", "changed")
     yield Table(
         "Inside the window against the rest, the surest great changes first.",
@@ -170,8 +170,7 @@ def _changes(snapshot: Snapshot, facts: Facts, drawn: Draws) -> Iterator[Block]:
         "Nothing changed that could not be chance.",
     )
     yield from _more(len(facts.changes), "more change")
-    known = {str(one): one for one in snapshot.patterns.index}
-    ids = [known[key] for key in facts.changes[facts.changes["dimension"] == PATTERN].head(8)["key"]]
+    ids = facts.changes[facts.changes["dimension"] == PATTERN].head(8)["key"].tolist()
     height = 0.8 + 0.42 * max(len(ids), 2)
     if ids:
         yield from drawn(
@@ -196,7 +195,7 @@ def _ratio(value: float) -> str:
 
 def _appeared(facts: Facts) -> Iterator[Block]:
     yield Heading("First seen", "first-seen")
-    rows = []
+    rows: list[tuple[Line, ...]] = []
     for row in _rows(facts.appeared.rename(columns={"count": "number"})):
         level = "" if row.level is None or row.level != row.level else str(row.level)
         names = ((Log(str(row.service)),), (level,), (Log(str(row.template), code=True),))

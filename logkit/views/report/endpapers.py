@@ -25,8 +25,8 @@ _BURSTS: Final = (
 )
 _CHANGES: Final = (
     "Changes: G-test, an exact test where fewer than 5 were expected, Mann-Whitney for measures; all allow for events "
-    "that come together in time, and for the number of tests (Benjamini and Hochberg, 5 %). They are ordered by the end "
-    "of the 95 % interval that is nearer to 1."
+    "that come together in time, and for the number of tests (Benjamini and Hochberg, 5 %). They are ordered by the "
+    "end of the 95 % interval that is nearer to 1."
 )
 _SPREAD: Final = (
     "Spread: who erred first in each trace. What comes first need not be the cause; it is where to look first."
@@ -60,7 +60,8 @@ def ledger(snapshot: Snapshot, facts: Facts) -> Iterator[Block]:
     """What was read, so that the reader knows what was not."""
     yield Heading("Ledger", "ledger")
     yield Paragraph((_LEDGER,))
-    root, rows = _root(snapshot), []
+    root = _root(snapshot)
+    rows: list[tuple[Line, ...]] = []
     found: list[Any] = list(facts.audit.head(_MOST_FILES).itertuples())
     for row in found:
         numbers = (row.seen_bytes, row.committed_bytes, row.skipped_bytes, row.pending_bytes, row.events, row.rejects)

@@ -134,7 +134,8 @@ def _quotes(
     if own.height:
         wanted[int(own["row"][0])] = "the first error where the trouble began"
     grown = changes[(changes["dimension"] == PATTERN) & (changes["odds_ratio"] > 1)]
-    reasons = [(str(key), "the first of its kind", None) for key in appeared.index[:2]]
+    reasons: list[tuple[str, str, datetime | None]]
+    reasons = [(str(key), "the first of its kind", None) for key in appeared[PATTERN].drop_duplicates().head(2)]
     reasons += [
         (str(key), "of the messages that changed most, the first", window.start) for key in grown["key"].head(6)
     ]
@@ -144,7 +145,8 @@ def _quotes(
         if rows.height:
             wanted.setdefault(int(rows.sort("timestamp")["row"][0]), why)
     places = columns(snapshot, ["file", "offset"])
-    quotes, seen = [], set[tuple[str, int]]()
+    quotes: list[Quote] = []
+    seen: set[tuple[str, int]] = set()
     for row, why in wanted.items():
         file, offset = places.row(row)
         near = {(file, offset // _NEAR_BYTES + step) for step in (-1, 0, 1)}

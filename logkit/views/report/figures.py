@@ -21,7 +21,7 @@ _WIDE: Final = 9.2
 _NARROW: Final = 4.7
 _NARROW_TEXT: Final = 22
 # Text as outlines: the picture looks the same wherever it is opened, and holds no text a reader could be tricked by.
-_STYLE: Final[dict[str, Any]] = {"svg.fonttype": "path", "svg.hashsalt": "logkit", "font.size": 9.5}
+_STYLE: Final[Any] = {"svg.fonttype": "path", "svg.hashsalt": "logkit", "font.size": 9.5}
 
 
 def figure(

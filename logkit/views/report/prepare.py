@@ -20,7 +20,7 @@ _HIDDEN: Final = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 def prepared(value: T, redact: Callable[[str], str], limit: int = _MOST_SHOWN) -> T:
     """The same document, block or text with every `Log` in it redacted, visible, and no longer than `limit`."""
     if isinstance(value, Log):
-        return replace(value, text=shown(value.text, redact, limit))  # type: ignore[return-value]
+        return replace(value, text=shown(value.text, redact, limit))
     if isinstance(value, tuple):
         return tuple(prepared(one, redact, limit) for one in value)  # type: ignore[return-value]
     if is_dataclass(value) and not isinstance(value, type):
