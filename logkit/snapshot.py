@@ -123,7 +123,7 @@ class Snapshot(Investigation):
     @property
     def frame(self) -> pl.DataFrame:
         """The same rows as a Polars DataFrame that shares the engine's memory; nothing is copied but positions."""
-        return self._once("frame", lambda: rows.joined(self._shown, self.capture))
+        return self._once("frame", lambda: rows.joined(self.shown, self.capture))
 
     @property
     def mined(self) -> tuple[Stats, Templates]:
@@ -237,7 +237,7 @@ class Snapshot(Investigation):
         else NeedsEvents. Raises SettingError for a field no event has. Files, threads and the ledger stay
         those of the whole snapshot.
         """
-        return self._select(conditions.fields(fields, min_level, self._shown))
+        return self._select(conditions.fields(fields, min_level, self.shown))
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         """What happened between `earlier` and this: their statistics subtracted, the rows that are only in this.
@@ -280,7 +280,7 @@ class Snapshot(Investigation):
         return self._once("frames", lambda: rows.newest(self.capture.frames, self.capture.keep_events))
 
     def _select(self, condition: Condition) -> Snapshot:
-        kept = condition.rows(self._shown, self.capture)
+        kept = condition.rows(self.shown, self.capture)
         exact = not self.dropped_events
         stats = rows.stats_of(kept, self.stats.limits) if exact else condition.of_stats(self.stats)
         lineage = f"{self.capture.lineage} | {condition}"
@@ -313,7 +313,7 @@ class Snapshot(Investigation):
         return Snapshot(replace(self.capture, frames=rows.named(self._frames, found), patterns=False, templates=found))
 
     @property
-    def _shown(self) -> tuple[EventFrame, ...]:
+    def shown(self) -> tuple[EventFrame, ...]:
         """The frames as they are seen: each event names its template if that was asked for while reading."""
         if not self.capture.patterns:
             return self._frames

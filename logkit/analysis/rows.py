@@ -48,28 +48,39 @@ def height(frames: Iterable[EventFrame]) -> int:
     return sum(part.frame.height for part in frames)
 
 
-def joined(frames: tuple[EventFrame, ...], capture: Capture) -> pl.DataFrame:
+def joined(frames: tuple[EventFrame, ...], capture: Capture, names: Collection[str] | None = None) -> pl.DataFrame:
     """One frame of all rows with `COLUMNS`, ordered by (file, generation, source, offset); text is not copied.
 
     A format's own field that is called like one of our columns (`file`, `source`, …) gets a `_` behind its name.
+    With `names` only those columns are there, as far as any row has them: the others are not even put together.
     """
-    paths = {(status.source, status.generation): status.path for status in capture.sources}
-    parts = [part for part in frames if part.frame.height]
+    parts = in_order(frames, capture)
     if not parts:
         return pl.DataFrame(schema={name: schema.COMMON.get(name) or _PLACE[name] for name in COLUMNS})
-    place = [
-        (paths.get((p.source, p.generation), ""), p.generation, p.source, p.frame.item(0, "offset")) for p in parts
-    ]
-    order = sorted(range(len(parts)), key=place.__getitem__)
-    rows = pl.concat([free(parts[at].frame) for at in order], how="diagonal_relaxed")
-    nth = np.repeat(np.arange(len(order)), [parts[at].frame.height for at in order])
-    files, generations, sources = (list(column) for column in zip(*(place[at][:3] for at in order), strict=True))
+    own = (free(part.frame) for part in parts)
+    if names is not None:
+        own = (part.select(name for name in part.columns if name in {*names, "offset"}) for part in own)
+    rows = pl.concat(list(own), how="diagonal_relaxed")
+    nth = np.repeat(np.arange(len(parts)), [part.frame.height for part in parts])
+    paths = {(status.source, status.generation): status.path for status in capture.sources}
+    files = [paths.get((part.source, part.generation), "") for part in parts]
+    generations, sources = [part.generation for part in parts], [part.source for part in parts]
     rows = rows.with_columns(
         pl.Series("file", files, pl.String).gather(nth),
         pl.Series("source", sources, pl.Int64).gather(nth),
         pl.Series("generation", generations, pl.Int64).gather(nth),
     )
-    return _ordered(rows).select(*COLUMNS, pl.exclude(COLUMNS))
+    return _ordered(rows).select(pl.col(*(name for name in COLUMNS if name in rows.columns)), pl.exclude(COLUMNS))
+
+
+def in_order(frames: Iterable[EventFrame], capture: Capture) -> list[EventFrame]:
+    """The frames that hold rows, by (file, generation, source, first offset)."""
+    paths = {(status.source, status.generation): status.path for status in capture.sources}
+
+    def place(part: EventFrame) -> tuple[str, int, int, int]:
+        return paths.get((part.source, part.generation), ""), part.generation, part.source, part.frame.item(0, "offset")
+
+    return sorted((part for part in frames if part.frame.height), key=place)
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:
