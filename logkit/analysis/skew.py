@@ -92,8 +92,10 @@ def _chained(pairs: pl.DataFrame) -> list[tuple[object, ...]]:
     """Every service's clock against one reference, along the pairs with the most traces; bounds add up on the way."""
     if not pairs.height:
         return []
-    both = pl.concat([pairs.select("service", "traces"), pairs.select(pl.col("service_of").alias("service"), "traces")])
-    met = both.group_by("service").agg(pl.col("traces").sum()).sort("traces", "service", descending=[True, False])
+    calls = pairs.select("service", "traces", pl.lit(1).alias("calls"))
+    called = pairs.select(pl.col("service_of").alias("service"), "traces", pl.lit(0).alias("calls"))
+    met = pl.concat([calls, called]).group_by("service").agg(pl.col("traces").sum(), pl.col("calls").sum())
+    met = met.sort("traces", "calls", "service", descending=[True, True, False])
     reference = str(met["service"][0])
     known: dict[str, tuple[float, float, int]] = {reference: (0.0, 0.0, int(met["traces"][0]))}
     links = pairs.select("service", "service_of", "low", "high", "traces").rows()

@@ -15,7 +15,8 @@ Redact = bool | str | re.Pattern[str] | Iterable[str | re.Pattern[str]]
 # Repetitions are bounded: a line of a million characters must not take for ever.
 _EMAIL: Final = re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,253}\.[A-Za-z]{2,24}\b")
 _IP: Final = re.compile(
-    r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)|(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9A-Fa-f]{0,4}|\d{1,3}(?:\.\d{1,3}){3}))(?![\w:])"
+    r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\w|\.\d)"
+    r"|(?<![\w.:])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})(?![\w:])"
 )
 _KEY: Final = (
     r"(?:authorization|bearer|[\w-]{0,40}token|api[_-]?key|access[_-]?key|[\w-]{0,40}secret|password|passwd|pwd"
@@ -61,9 +62,10 @@ class Redactor:
     def _named(self, kind: str) -> Callable[[re.Match[str]], str]:
         def name(found: re.Match[str]) -> str:
             kept, secret = "", found[0]
+            in_url = found.string.endswith("://", 0, found.start())
             if kind == "ip" and not _is_address(secret):
                 return secret
-            if kind == "token" and (keyed := _KEYED.match(secret)) and "://" not in secret:
+            if kind == "token" and not in_url and (keyed := _KEYED.match(secret)):
                 kept, secret = keyed[1], keyed[2]
             if not secret or re.fullmatch(r"\[\w+-\d+\]", secret):
                 return found[0]
