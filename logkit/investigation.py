@@ -127,8 +127,14 @@ class Investigation:
         as in `trace`. Raises SnapshotError where None finds no burst, NeedsEvents where no rows were kept.
         """
         from logkit.analysis.propagation import propagation
+        from logkit.analysis.windows import window_of
 
-        return propagation(self._snapshot, window, level_name(min_level), self._shifts(deskew))
+        snap, level = self._snapshot, level_name(min_level)
+        known = window_of(snap, window)
+        made = snap._once(
+            f"propagation {known} {level} {deskew}", lambda: propagation(snap, known, level, self._shifts(deskew))
+        )
+        return replace(made, edges=made.edges.copy(deep=False), services=made.services.copy(deep=False))
 
     def skew(self) -> pd.DataFrame:
         """How far each service's clock is ahead of a reference, told from the traces they share; index `service`.
