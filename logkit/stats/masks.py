@@ -32,6 +32,8 @@ _VALUE: Final = "|".join(
         r"<\*>",
         r"[A-Za-z][\w+.\-]*://[^\s\"'<>|,;)\]}]+",  # a URL
         r"(?:\b[A-Za-z]:)?(?:[\\/][\w.$@%+~#*\-]+){2,}(?:[\\/]|\?[^\s\"'<>]*)?",  # a path, with its query
+        r"\B/\w[\w.$@%+~#*\-]*",  # a path of one name, which no word stands before
+        r"\b[\da-fA-F]{1,4}(?:(?::[\da-fA-F]{1,4}){3,7}|::[\da-fA-F]{1,4}(?::[\da-fA-F]{1,4})*)\b",  # MAC, IPv6
         rf"\b(?:{_DAY},? +)?{_MONTH} +\d[\d:]*(?: +\d[\d:]*)*",  # a date in words
         # Numbers joined without a word between them (a list, a time, host:port), and the unit of the last.
         rf"{_NUMBER}(?:[:/,;|#\-]{{1,2}} ?{_NUMBER})*(?:%| ?(?:[KMGTP]i?B|[kmgt]b|B|bytes?|ms|us|ns|s)\b)?",
@@ -44,7 +46,7 @@ _ASSIGNED: Final = r"(?:[^\s,;()\[\]{}\"'=&|<]|<\*>)+(?:\{[^{}]*\}|\([^()]*\)|\[
 
 # A word that hangs together with a wildcard by what only paths, names and addresses are joined with.
 _JOINED: Final = r"(?:[\w.$@~+\-]*[/\\~$#@\-.])*<\*>(?:[/\\~$#@\-.:]*<\*>|[/\\~$#@\-.]\w[\w.$@~+\-]*)*"
-_LIST: Final = r"<\*>(?:[,;:|]? ?<\*>)+"
+_LIST: Final = r"<\*>(?:[,;:|] ?<\*>)+|<\*>(?: <\*>){3,}"
 
 
 @dataclass(frozen=True, slots=True)
