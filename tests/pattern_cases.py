@@ -12,42 +12,9 @@ from collections.abc import Callable
 
 import polars as pl
 
-_USERS = [
-    "root",
-    "admin",
-    "alice",
-    "bob",
-    "carol",
-    "dmitri",
-    "erin",
-    "faisal",
-    "grace",
-    "henrik",
-    "ines",
-    "jun",
-    "karl",
-    "lena",
-    "mallory",
-    "nadia",
-    "oscar",
-]
-_WORDS = [
-    "amber",
-    "birch",
-    "cedar",
-    "delta",
-    "ember",
-    "fjord",
-    "grove",
-    "harbor",
-    "iris",
-    "juniper",
-    "kelp",
-    "lagoon",
-    "maple",
-    "nova",
-    "orchid",
-]
+_USER_NAMES = "root admin alice bob carol dmitri erin faisal grace henrik ines jun karl lena mallory nadia oscar"
+_NOUNS = "amber birch cedar delta ember fjord grove harbor iris juniper kelp lagoon maple nova orchid"
+_USERS, _WORDS = tuple(_USER_NAMES.split()), tuple(_NOUNS.split())
 _ERRORS = ("connection refused", "no route to host", "operation timed out", "broken pipe", "name or service not known")
 
 VALUES: dict[str, Callable[[random.Random], str]] = {
@@ -74,9 +41,7 @@ VALUES: dict[str, Callable[[random.Random], str]] = {
     "size": lambda r: f"{r.uniform(0, 900):.1f} {r.choice(['B', 'KB', 'MB', 'GiB'])}",
     "pct": lambda r: f"{r.randint(0, 100)}%",
     "time": lambda r: f"{r.randint(0, 23):02}:{r.randint(0, 59):02}:{r.randint(0, 59):02}",
-    "date": lambda r: (
-        f"{r.choice(['Mon', 'Tue', 'Sat'])} {r.choice(['Jan', 'Jul', 'Oct'])} {r.randint(1, 28):2} 10:00:0{r.randint(0, 9)} 2024"
-    ),
+    "date": lambda r: f"{r.choice(['Mon', 'Sat'])} {r.choice(['Jan', 'Jul'])} {r.randint(1, 28):2} 10:00:07 2024",
     "bool": lambda r: r.choice(["true", "false"]),
     "ints": lambda r: "[" + ", ".join(str(r.randint(0, 99)) for _ in range(r.randint(1, 7))) + "]",
     "quoted": lambda r: '"' + " ".join(r.choices(_WORDS, k=r.randint(1, 3))) + '"',
@@ -160,7 +125,7 @@ SYSTEMS: dict[str, tuple[str, ...]] = {
         "{host}:{port} open through proxy {host}:{port} HTTPS",
         "{host}:{port} close, {int} bytes sent, {int} bytes received, lifetime {time}",
         "{host}:{port} close, {int} bytes ({size}) sent, {int} bytes ({size}) received, lifetime {time}",
-        "{host}:{port} error : Could not connect through proxy {host}:{port} - Proxy server cannot establish a connection",
+        "{host}:{port} error : Could not connect through proxy {host}:{port} - it cannot establish a connection",
         "open directly",
     ),
     "cluster": (
