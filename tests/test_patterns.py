@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import polars as pl
 import pytest
 
 from logkit.errors import SettingError
@@ -29,7 +28,7 @@ def test_a_row_per_service_level_and_template(log: Path) -> None:
     table = read(log).patterns
     assert table["template"].tolist() == ["order <*> took <*> user=<*>", "lost <*>\n<*>"]
     assert table["count"].tolist() == [240, 3]
-    assert table["share"].tolist() == [240 / 243, 3 / 243]
+    assert table["share"].tolist() == pytest.approx([240 / 243, 3 / 243])
     assert table["level"].tolist() == ["INFO", "ERROR"]
     assert table["example"][0] == "order 0 took 0 ms user=u0"
     assert table["first_seen"][1] == pd.Timestamp("2026-03-01 12:04:00", tz="UTC")
@@ -97,7 +96,7 @@ def test_a_snapshot_without_events_has_an_empty_table() -> None:
     table = snapshot().patterns
     assert len(table) == 0
     assert table.columns.tolist() == read_columns()
-    assert snapshot().with_patterns().events["pattern"].tolist() == [] if len(snapshot().events) else True
+    assert "pattern" in snapshot().with_patterns().events.columns
 
 
 def read_columns() -> list[str]:
@@ -146,15 +145,9 @@ def test_a_reading_that_does_not_ask_masks_nothing(log: Path) -> None:
     assert "pattern_mask" not in snap.frame.columns
 
 
-def test_hostile_templates_are_only_text(log: Path, tmp_path: Path) -> None:
-    frame = rows(
-        {"message": "<script>alert(1)</script> 7"}, {"message": "'; drop table events; -- 8"}, {"message": "(?i)[ 9"}
-    )
-    snap = snapshot(part(frame))
+def test_hostile_templates_are_only_text() -> None:
+    texts = ("<script>alert(1)</script> 7", "'; drop table events; -- 8", "(?i)[ 9")
+    snap = snapshot(part(rows(*({"message": text} for text in texts))))
     for pattern in snap.patterns["pattern"]:
         assert pattern.replace("-", "").isalnum()
         assert len(snap.pattern(pattern).parameters) == 1
-
-
-def test_frames_are_polars_too(log: Path) -> None:
-    assert isinstance(read(log, patterns=True).frame["pattern"], pl.Series)
