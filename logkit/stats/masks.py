@@ -21,6 +21,9 @@ WILDCARD: Final = "<*>"
 MAX_CHARS: Final = 400
 """Only so much of a message's first line is looked at; the rest is one wildcard."""
 
+_SAMPLE: Final = 2048
+"""So many messages tell whether they repeat."""
+
 _WORD = r"[\w.@+~$\-]"
 _NUMBER = rf"{_WORD}*\d(?:{_WORD}*\w)?"  # any word with a digit: counts, hex, ids, addresses, versions, host7
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -64,6 +67,15 @@ class Masked:
 def mask(messages: pl.Series) -> Masked:
     """Mask messages (String; null counts as ""), each for itself; native code that lets other threads run."""
     messages = messages.fill_null("")
+    if 2 * messages.head(_SAMPLE).n_unique() > min(len(messages), _SAMPLE):
+        return _masked(messages)
+    # Where messages repeat it pays to find the distinct ones first: that costs a fifth of masking them.
+    distinct, codes = _distinct(messages)
+    masked = _masked(distinct)
+    return Masked(masked.texts, masked.row[codes])
+
+
+def _masked(messages: pl.Series) -> Masked:
     heads = _heads(messages)
     coded = heads.str.replace_all(_VALUE, WILDCARD)
     for equals in ("=", " = "):  # after "= " alone the next key may stand
