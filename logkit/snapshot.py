@@ -123,7 +123,7 @@ class Snapshot(Investigation):
     @property
     def frame(self) -> pl.DataFrame:
         """The same rows as a Polars DataFrame that shares the engine's memory; nothing is copied but positions."""
-        return self._once("frame", lambda: rows.joined(self.shown, self.capture))
+        return self._once("frame", self._joined)
 
     @property
     def mined(self) -> tuple[Stats, Templates]:
@@ -297,6 +297,11 @@ class Snapshot(Investigation):
                 templates=templates,
             )
         )
+
+    def _joined(self) -> pl.DataFrame:
+        made = rows.joined(self.shown, self.capture)
+        named = self.capture.patterns or self.capture.templates is not None
+        return made if made.height or not named else made.with_columns(pattern=pl.lit("", pl.String))
 
     def _mine(self) -> tuple[Stats, Templates]:
         from logkit.stats.templates import Templates

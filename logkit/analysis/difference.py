@@ -23,7 +23,8 @@ def difference(later: Snapshot, earlier: Snapshot) -> Capture:
     events = len(later) - len(earlier)
     # As many rows as events: none of them was dropped, and the rows say more than two sums subtracted.
     known = rows.height(added) == events
-    stats = rows.stats_of(added, later.stats.limits) if known else _minus(later, earlier)
+    mined = later.capture.patterns
+    stats = rows.stats_of(added, later.stats.limits, patterns=mined) if known else _minus(later, earlier)
     return replace(
         later.capture,
         lineage=f"{later.capture.lineage} | since version {earlier.version}",

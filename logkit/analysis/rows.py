@@ -121,7 +121,7 @@ def stats_of(frames: Iterable[EventFrame], limits: Limits, *, patterns: bool = F
 
 
 def named(frames: Iterable[EventFrame], found: Templates) -> tuple[EventFrame, ...]:
-    """The frames with the column `pattern`; a field of the format's own that is called so gets a `_` behind it."""
+    """The frames with the column `pattern`; a field of the format's own called so gets a `_` behind its name."""
     return tuple(replace(part, frame=found.named(part.frame)) for part in frames)
 
 

@@ -21,6 +21,9 @@ WILDCARD: Final = "<*>"
 MAX_CHARS: Final = 400
 """Only so much of a message's first line is looked at; the rest is one wildcard."""
 
+_SAMPLE: Final = 2048
+"""So many messages tell whether they repeat."""
+
 _WORD = r"[\w.@+~$\-]"
 _NUMBER = rf"{_WORD}*\d(?:{_WORD}*\w)?"  # any word with a digit: counts, hex, ids, addresses, versions, host7
 _DAY = r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -32,6 +35,8 @@ _VALUE: Final = "|".join(
         r"<\*>",
         r"[A-Za-z][\w+.\-]*://[^\s\"'<>|,;)\]}]+",  # a URL
         r"(?:\b[A-Za-z]:)?(?:[\\/][\w.$@%+~#*\-]+){2,}(?:[\\/]|\?[^\s\"'<>]*)?",  # a path, with its query
+        r"\B/\w[\w.$@%+~#*\-]*",  # a path of one name, which no word stands before
+        r"\b[\da-fA-F]{1,4}(?:(?::[\da-fA-F]{1,4}){3,7}|::[\da-fA-F]{1,4}(?::[\da-fA-F]{1,4})*)\b",  # MAC, IPv6
         rf"\b(?:{_DAY},? +)?{_MONTH} +\d[\d:]*(?: +\d[\d:]*)*",  # a date in words
         # Numbers joined without a word between them (a list, a time, host:port), and the unit of the last.
         rf"{_NUMBER}(?:[:/,;|#\-]{{1,2}} ?{_NUMBER})*(?:%| ?(?:[KMGTP]i?B|[kmgt]b|B|bytes?|ms|us|ns|s)\b)?",
@@ -44,7 +49,7 @@ _ASSIGNED: Final = r"(?:[^\s,;()\[\]{}\"'=&|<]|<\*>)+(?:\{[^{}]*\}|\([^()]*\)|\[
 
 # A word that hangs together with a wildcard by what only paths, names and addresses are joined with.
 _JOINED: Final = r"(?:[\w.$@~+\-]*[/\\~$#@\-.])*<\*>(?:[/\\~$#@\-.:]*<\*>|[/\\~$#@\-.]\w[\w.$@~+\-]*)*"
-_LIST: Final = r"<\*>(?:[,;:|]? ?<\*>)+"
+_LIST: Final = r"<\*>(?:[,;:|] ?<\*>)+|<\*>(?: <\*>){3,}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,15 @@ class Masked:
 def mask(messages: pl.Series) -> Masked:
     """Mask messages (String; null counts as ""), each for itself; native code that lets other threads run."""
     messages = messages.fill_null("")
+    if 2 * messages.head(_SAMPLE).n_unique() > min(len(messages), _SAMPLE):
+        return _masked(messages)
+    # Where messages repeat it pays to find the distinct ones first: that costs a fifth of masking them.
+    distinct, codes = _distinct(messages)
+    masked = _masked(distinct)
+    return Masked(masked.texts, masked.row[codes])
+
+
+def _masked(messages: pl.Series) -> Masked:
     heads = _heads(messages)
     coded = heads.str.replace_all(_VALUE, WILDCARD)
     for equals in ("=", " = "):  # after "= " alone the next key may stand
