@@ -6,6 +6,7 @@ folder -scan-> Source -plan-> Span -read-> Chunk -parse-> Batch -apply-> State -
 monitor = logkit.watch("logs")      # starts the threads, returns at once
 snap = monitor.snapshot()           # an immutable value: snap.services, snap.events, snap.plot.timeline()
 snap = logkit.read("incident/*.log*")   # finite: the same engine, to the end of what is there now
+snap = logkit.open("incident.duckdb")   # what a monitor with a store has left, without reading a log
 """
 
 from __future__ import annotations
@@ -13,10 +14,23 @@ from __future__ import annotations
 from types import ModuleType
 
 from logkit.engine import Monitor, Settings, read, watch
-from logkit.errors import LogkitError, NeedsEvents, PathError, SettingError
-from logkit.snapshot import Snapshot
+from logkit.errors import (
+    FormatError,
+    LogkitError,
+    NeedsEvents,
+    PathError,
+    SettingError,
+    SnapshotExpired,
+    StoreError,
+    StoreLocked,
+)
+from logkit.formats.own import Format
+from logkit.snapshot import Snapshot, open
+from logkit.sources.explaining import explain
 
 __all__ = [
+    "Format",
+    "FormatError",
     "LogkitError",
     "Monitor",
     "NeedsEvents",
@@ -24,7 +38,13 @@ __all__ = [
     "SettingError",
     "Settings",
     "Snapshot",
+    "SnapshotExpired",
+    "StoreError",
+    "StoreLocked",
     "demo",
+    "explain",
+    "lab",
+    "open",
     "read",
     "watch",
 ]
@@ -32,12 +52,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Load `logkit.demo` where it is first used; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
-    if name != "demo":
+    """Load `demo` and `lab` on first use; pandas, DuckDB, PyArrow and Matplotlib load themselves as late."""
+    if name not in ("demo", "lab"):
         raise AttributeError(f"module 'logkit' has no attribute {name!r}; it has {', '.join(__all__)}")
     import importlib
 
-    return importlib.import_module("logkit.demo")
+    return importlib.import_module(f"logkit.{name}")
 
 
 def __dir__() -> list[str]:

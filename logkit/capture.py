@@ -6,13 +6,18 @@ The engine fills them; `snapshot`, `analysis` and `views` only read them, and so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from logkit.sinks.view import StoreView
     from logkit.stats import Stats
     from logkit.stats.templates import Templates
+
+
+DELETED = "deleted before its last record was whole"
+"""Why bytes of a file that is gone were passed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class SourceStatus:
     `state`: empty, waiting, reading, idle, gone, retrying, skipped or failed; `error` and `skipped_reason` say why.
     `seen_bytes` counts what readers took from the file, `committed_bytes` what went into events,
     `skipped_bytes` what was passed over (`skipped_reason`), `pending_bytes` what was read or is on disk and not
-    yet in a finished event, `deleted_bytes` what was on disk and gone before anybody read
-    it. They are counted apart from each other, so that `audit()` can really fail.
+    yet in a finished event. They are counted apart from each other, so that `audit()` can really fail.
+    `deleted_bytes` were on disk when the file was deleted and never read.
     """
 
     source: int
@@ -63,6 +68,26 @@ class SourceStatus:
     deleted_bytes: int = 0
 
 
+Interval = tuple[str, str, float, float]
+"""What a thread was doing for a while: state, doing, start and end in seconds of the monotonic clock."""
+
+STATES: Final = {
+    "starting": "starting",
+    "waiting": "waiting for the queue",
+    "blocked": "waiting for a lock, a turn or room",
+    "holding": "holding a lock, or a permit",
+    "sleeping": "sleeping until something is due",
+    "scanning": "looking for files",
+    "planning": "planning, feeding the queue",
+    "probing": "recognising a file",
+    "reading": "reading",
+    "parsing": "parsing, in native code",
+    "committing": "committing a batch",
+    "working": "working",
+}
+"""The states a thread that lives can be in, and what each means; it ends as `stopped` or `died`."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThreadStatus:
     """What one engine thread is doing. `since` and the totals are seconds of the monotonic clock and counts."""
@@ -78,6 +103,28 @@ class ThreadStatus:
     busy_seconds: float
     failures: int
     last_error: str | None
+    intervals: tuple[tuple[Interval, ...], ...] = ()
+    """What it did before, oldest first, in chunks; what it does now is not among them."""
+    forgotten_intervals: int = 0
+    """How many came before those."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStatus:
+    """How the writing of a store is going.
+
+    `seq` is its newest commit, `events` how many it has written since it was opened. `state`: writing, idle,
+    retrying (the last commit failed with `error`, it is tried again), failed (given up) or closed. What waits to be
+    written is counted in batches and in the bytes they keep in memory.
+    """
+
+    path: str
+    seq: int
+    state: str
+    error: str | None = None
+    waiting_batches: int = 0
+    waiting_bytes: int = 0
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +140,14 @@ class Capture:
     clock: float
     """The monotonic clock at the same instant, to which `ThreadStatus.since` compares."""
     state: str
-    """running, stopped, failed or finished (a `read` that came to its end)."""
+    """running, stopped, failed, finished (a `read` that came to its end) or stored (opened from a store)."""
     roots: tuple[str, ...]
     timezone: str
-    parts: tuple[Stats, ...]
-    """Their sum is the statistics of everything read, held records included."""
+    parts: tuple[Stats, ...] | None
+    """Their sum is the statistics of everything read, held records included; None: those of the rows, not counted
+    yet (only where there is a store)."""
     frames: tuple[EventFrame, ...]
-    """Newest last."""
+    """Newest last. Where there is a store only the held records, which it does not have."""
     keep_events: int
     keep_bytes: int
     dropped_events: int
@@ -116,3 +164,9 @@ class Capture:
     """Whether the frames have `schema.MASK`, to be shown as the id of each event's template."""
     templates: Templates | None = None
     """Those found in the snapshot this is a part of, so that both call a template alike, else None."""
+    store: StoreView | None = None
+    """The rows, as of the commit the statistics agree with; None: all rows there are are in `frames`."""
+    store_status: StoreStatus | None = None
+    """None where nothing writes to the store: there is none, or it was opened to be read."""
+    whole: Capture | None = None
+    """The capture that this one, which has a store, is a selection of; None for one of everything."""

@@ -7,7 +7,13 @@
     ├── SnapshotError
     │   ├── NeedsEvents      the question needs rows that were not kept         .question
     │   ├── LineageError     two snapshots of different monitors subtracted     .left .right
-    │   └── EvidenceLost     the bytes a row was read from are no longer there  .path .offset
+    │   ├── EvidenceLost     the bytes a row was read from are no longer there  .path .offset
+    │   └── SnapshotExpired  rows of this snapshot were dropped by retention
+    ├── StoreError           a store that cannot be made, read or written       .path
+    │   ├── StoreLocked      another process holds it                           .holder
+    │   ├── StoreCorrupt     no database any more, or never was one
+    │   └── StoreVersion     written by a newer logkit or DuckDB                .found .known
+    ├── LabError             an experiment of the lab that cannot go on         .threads
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
         └── Forked           the monitor's threads live in another process      .pid
@@ -24,13 +30,19 @@ __all__ = [
     "EvidenceLost",
     "Forked",
     "FormatError",
+    "LabError",
     "LineageError",
     "LogkitError",
     "NeedsEvents",
     "PathError",
     "SettingError",
     "SnapshotError",
+    "SnapshotExpired",
     "Stopped",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreLocked",
+    "StoreVersion",
 ]
 
 
@@ -93,6 +105,50 @@ class EvidenceLost(SnapshotError):
         super().__init__(message)
         self.path = path
         self.offset = offset
+
+
+class SnapshotExpired(SnapshotError):
+    """Rows of this snapshot have been dropped by retention since it was taken; its statistics still answer."""
+
+
+class StoreError(LogkitError):
+    """A store that cannot be created, opened, read or written; `path` is its file, which was not changed by opening."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class StoreLocked(StoreError):
+    """Somebody else holds the store: `holder` is that process, None where nobody could tell."""
+
+    def __init__(self, message: str, *, path: str, holder: int | None = None) -> None:
+        super().__init__(message, path=path)
+        self.holder = holder
+
+
+class StoreCorrupt(StoreError):
+    """The file is no database, or a damaged one."""
+
+
+class StoreVersion(StoreError):
+    """The store was written by a newer version: `found` is that of its schema, `known` the newest this logkit reads.
+
+    `found` is None where the file itself is of a newer DuckDB and cannot be looked into.
+    """
+
+    def __init__(self, message: str, *, path: str, found: int | None, known: int) -> None:
+        super().__init__(message, path=path)
+        self.found = found
+        self.known = known
+
+
+class LabError(LogkitError):
+    """An experiment of `logkit.lab` that cannot go on; `threads` names those that are held up."""
+
+    def __init__(self, message: str, *, threads: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.threads = threads
 
 
 class EngineError(LogkitError):

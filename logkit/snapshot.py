@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import os
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
 from logkit.analysis import conditions, rows
-from logkit.analysis.tables import NAMES, make
+from logkit.analysis.kept import KeptRows
+from logkit.analysis.stored import StoredRows
+from logkit.analysis.tables import make
 from logkit.investigation import Investigation
 from logkit.stats import Stats
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from logkit.analysis.activity import ActivityFrame
     from logkit.analysis.conditions import Condition
     from logkit.analysis.pattern import Pattern
     from logkit.analysis.timeline import By
@@ -26,6 +30,19 @@ if TYPE_CHECKING:
     from logkit.views.plots import Plots
 
 T = TypeVar("T")
+
+
+def open(path: str | os.PathLike[str]) -> Snapshot:
+    """The snapshot of all that is in a store, as of its last commit; no log is read.
+
+    It holds no lock between two questions: another process may write to the store then, and a question that meets one
+    raises StoreLocked. Raises PathError where there is no file, and the StoreError family where it cannot be read.
+
+    >>> logkit.open("incident.duckdb").services    # doctest: +SKIP
+    """
+    from logkit.sinks.capturing import capture_of
+
+    return Snapshot(capture_of(path))
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
@@ -37,7 +54,9 @@ class Snapshot(Investigation):
     use it. It asks nothing of the monitor it came from.
 
     `len(snap)` is the number of events counted, which can be more than `len(snap.events)`: rows are kept within
-    `keep_events` and `keep_bytes`, and `dropped_events` says how many are not.
+    `keep_events` and `keep_bytes`, and `dropped_events` says how many are not. With a store all rows are in it and
+    none in memory: `events`, `frame` and `rejects` fetch them when first asked for, everything else only counts them.
+    Where retention has dropped rows since, what needs rows raises SnapshotExpired; statistics still answer.
 
     >>> snap.services.query("error_rate > 0.01")                                # doctest: +SKIP
     >>> snap.sql("select service, count(*) from events where level >= 'WARN' group by 1")  # doctest: +SKIP
@@ -68,13 +87,12 @@ class Snapshot(Investigation):
     @property
     def stats(self) -> Stats:
         """The statistics of all events, kept as rows or not; they add: `snap1.stats + snap2.stats`."""
-        return self._once("stats", lambda: Stats.sum(self.capture.parts))
+        return self._once("stats", self.rows.stats)
 
     @property
     def dropped_events(self) -> int:
         """Events that are counted but are not in `events`: their rows were dropped, or never kept."""
-        # Not the engine's own count of them: what is exact is decided by this, so it must agree with what is here.
-        return max(len(self) - rows.height(self._frames), 0)
+        return self._once("dropped events", lambda: self.rows.dropped(len(self)))
 
     def __len__(self) -> int:
         return self.stats.events
@@ -105,13 +123,14 @@ class Snapshot(Investigation):
         """
         from logkit.analysis.timeline import timeline
 
-        events = None if self.dropped_events else lambda: self.frame
-        made = self._once(f"timeline {width!r} {by!r}", lambda: timeline(self.stats, events, width, by))
+        made = self._once(f"timeline {width!r} {by!r}", lambda: timeline(self, width, by))
         return made.copy(deep=False)
 
     @property
     def events(self) -> pd.DataFrame:
         """The rows kept, by (file, generation, offset): the columns of `logkit.rows.COLUMNS`, then the formats' own.
+
+        Of a store all rows, in memory at once: `len(snap)` says how many; `where`, `between` and `sql` fetch fewer.
 
         timestamp `datetime64[us, UTC]`, level an ordered categorical, text `str`; offset, length_bytes, source and
         generation `int64`, rejected `bool`, every other whole number `Int64`. Own fields called like one of the
@@ -122,13 +141,29 @@ class Snapshot(Investigation):
 
     @property
     def frame(self) -> pl.DataFrame:
-        """The same rows as a Polars DataFrame that shares the engine's memory; nothing is copied but positions."""
-        return self._once("frame", self._joined)
+        """The same rows as a Polars DataFrame; those kept in memory share the engine's, but for their positions.
+
+        Fields of the formats' own that no row of a store-backed selection has are left out.
+        """
+        return self._once("frame", self._frame)
+
+    @property
+    def shown(self) -> tuple[EventFrame, ...]:
+        """The rows as frames, as they are seen: each event names its template if that was asked for.
+
+        Those of a store are all fetched for it.
+        """
+        return self._once("shown", lambda: self.rows.shown(self))
 
     @property
     def mined(self) -> tuple[Stats, Templates]:
         """What `patterns` is made of: statistics that have the masked messages, and the templates these belong to."""
         return self._once("mined", self._mine)
+
+    @property
+    def named(self) -> Templates | None:
+        """The templates that events name in the column `pattern`; None where that was not asked for."""
+        return self.capture.templates or (self.mined[1] if self.capture.patterns else None)
 
     def tables(self, name: str) -> pl.DataFrame:
         """The table `name`, one of `logkit.tables.NAMES`, as Polars: what the pandas frames and SQL are made of."""
@@ -185,7 +220,7 @@ class Snapshot(Investigation):
         """The same with a column `pattern` in `events`: the id, in `patterns`, of each event's template.
 
         Selections and differences of the result keep its templates and ids. A field of the format's own that is called
-        so becomes `pattern_`.
+        so becomes `pattern_`. Of a store all rows are fetched for it: the result has them in memory.
         """
         return self._once("with patterns", self._named)
 
@@ -197,11 +232,23 @@ class Snapshot(Investigation):
         """
         return self._pandas("threads")
 
+    def activity(self, last_seconds: float | None = None) -> ActivityFrame:
+        """What the engine's threads did until then: a DataFrame with one row per interval, thread by thread.
+
+        thread, state, doing (str), start, end (UTC), seconds. Of each thread the newest `keep_intervals` are there;
+        with `last_seconds` only those of so long before. `activity.save("trace.json")` writes what Perfetto opens.
+        """
+        from logkit.analysis.activity import of_capture
+
+        return of_capture(self.capture, last_seconds)
+
     def audit(self) -> pd.DataFrame:
         """The ledger: one row per generation of each source, by path.
 
-        path, source, generation, seen_bytes, committed_bytes, skipped_bytes, skipped_reason, pending_bytes, events,
-        rejects, balanced (whether seen = committed + skipped + pending).
+        path, source, generation, seen_bytes, committed_bytes, skipped_bytes, skipped_reason, pending_bytes,
+        expired_bytes (retention dropped them), deleted_bytes (gone from disk before they were read), events, rejects,
+        balanced (whether seen = committed + skipped + pending + expired). With a store the committed bytes are
+        counted anew from its rows, which must also be as many as the engine counted.
         """
         return self._pandas("audit")
 
@@ -214,11 +261,14 @@ class Snapshot(Investigation):
         what became text on the way (`coalesce(level, 'INFO')`) needs `::level` first. Times are UTC. Nothing outside
         the snapshot can be read or written. Errors are DuckDB's own, with a note that names the tables.
 
+        With a store the query reads only the columns it names, a batch at a time; `between(...).sql(...)` has the
+        store skip what is outside of the range, which a condition inside the query does not. Rows come in no order.
+
         >>> snap.sql("select * from events where service = $name limit 5", name="payments")  # doctest: +SKIP
         """
         from logkit.analysis import sql
 
-        return sql.run(query, {name: self.tables(name) for name in NAMES}, params)
+        return sql.run(query, self, params)
 
     def between(self, start: object = None, end: object = None) -> Snapshot:
         """The events with a time in [start, end).
@@ -234,10 +284,20 @@ class Snapshot(Investigation):
 
         A field is any column of `events`; of a list any value will do, and None is "has none". `level=` is
         exact, `min_level=` a threshold. Where not all rows were kept only service and level can be asked for,
-        else NeedsEvents. Raises SettingError for a field no event has. Files, threads and the ledger stay
-        those of the whole snapshot.
+        else NeedsEvents; where a store's retention dropped some, other fields select among the rows that are left.
+        Raises SettingError for a field no event has. Files, threads and the ledger stay those of the whole snapshot.
         """
-        return self._select(conditions.fields(fields, min_level, self.shown))
+        return self._select(conditions.fields(fields, min_level, lambda: self.rows.own_fields(self)))
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> str:
+        """Put a copy of the store, as of this snapshot's commit, at `path`; returns the copy's real path.
+
+        At any time, while the engine goes on: the copy is consistent and compact, and `logkit.open` reads it anywhere.
+        Records still held are not in it. Raises StoreError where there is a file already (unless `overwrite`) or none
+        can be written, PathError where the folder does not exist, SnapshotExpired where rows of this snapshot are
+        gone, and SnapshotError for a selection, a difference, or a monitor without a store.
+        """
+        return self.rows.save(path, overwrite=overwrite)
 
     def __sub__(self, earlier: Snapshot) -> Snapshot:
         """What happened between `earlier` and this: their statistics subtracted, the rows that are only in this.
@@ -253,7 +313,7 @@ class Snapshot(Investigation):
 
     @property
     def plot(self) -> Plots:
-        """`plot.timeline()`, `plot.services()`: Matplotlib Axes."""
+        """`plot.timeline()`, `plot.services()`, `plot.threads()`: Matplotlib Axes."""
         from logkit.views.plots import Plots
 
         return Plots(self)
@@ -276,53 +336,30 @@ class Snapshot(Investigation):
     # -- how it is made ------------------------------------------------------------------------------
 
     @property
-    def _frames(self) -> tuple[EventFrame, ...]:
-        return self._once("frames", lambda: rows.newest(self.capture.frames, self.capture.keep_events))
+    def rows(self) -> KeptRows | StoredRows:
+        """Where the rows are, and how they are asked for: what tables, SQL and selections are made by."""
+        return self._once("rows", self._find_rows)
+
+    def _find_rows(self) -> KeptRows | StoredRows:
+        store = self.capture.store
+        return KeptRows(self.capture) if store is None else StoredRows(self.capture, store)
 
     def _select(self, condition: Condition) -> Snapshot:
-        kept = condition.rows(self.shown, self.capture)
-        exact = not self.dropped_events
-        stats = rows.stats_of(kept, self.stats.limits) if exact else condition.of_stats(self.stats)
-        lineage = f"{self.capture.lineage} | {condition}"
-        dropped = max(stats.events - rows.height(kept), 0)
-        templates = self.mined[1] if self.capture.patterns else self.capture.templates
-        return Snapshot(
-            replace(
-                self.capture,
-                lineage=lineage,
-                parts=(stats,),
-                frames=kept,
-                dropped_events=dropped,
-                patterns=False,
-                templates=templates,
-            )
-        )
+        return Snapshot(self.rows.selected(self, condition))
 
-    def _joined(self) -> pl.DataFrame:
-        made = rows.joined(self.shown, self.capture)
+    def _frame(self) -> pl.DataFrame:
+        made = self.rows.frame(self)
         named = self.capture.patterns or self.capture.templates is not None
         return made if made.height or not named else made.with_columns(pattern=pl.lit("", pl.String))
 
     def _mine(self) -> tuple[Stats, Templates]:
         from logkit.stats.templates import Templates
 
-        stats = self.stats
-        if not stats.has_patterns:
-            stats = rows.stats_of(self._frames, stats.limits, patterns=True)
+        stats = self.stats if self.stats.has_patterns else self.rows.mined(self.stats.limits)
         return stats, self.capture.templates or Templates.of(stats)
 
     def _named(self) -> Snapshot:
-        if self.capture.templates is not None:
-            return self
-        found = self.mined[1]
-        return Snapshot(replace(self.capture, frames=rows.named(self._frames, found), patterns=False, templates=found))
-
-    @property
-    def shown(self) -> tuple[EventFrame, ...]:
-        """The frames as they are seen: each event names its template if that was asked for while reading."""
-        if not self.capture.patterns:
-            return self._frames
-        return self._once("shown", lambda: rows.named(self._frames, self.mined[1]))
+        return self if self.capture.templates is not None else Snapshot(self.rows.with_patterns(self))
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

@@ -11,7 +11,11 @@ from hypothesis import settings
 
 from tests.scenario_tools import SCENES, WATCHING, Scene
 
-CORPUS = Path(__file__).resolve().parents[2] / "shared" / "corpus"
+CORPUS = next(
+    (found for above in Path(__file__).resolve().parents if (found := above / "shared" / "corpus").is_dir()),
+    Path("shared/corpus"),
+)
+"""Where the corpus is: beside this checkout, or beside a folder it is in."""
 
 # A deadline per example measures the machine, not the code; the same examples on every run.
 settings.register_profile("logkit", deadline=None, derandomize=True)
@@ -33,6 +37,16 @@ def no_thread_left_behind() -> Iterator[None]:
     yield
     left = [one.name for one in set(threading.enumerate()) - before if one.name.startswith("logkit-")]
     assert left == []
+
+
+@pytest.fixture
+def nobody_stays() -> Iterator[None]:
+    """A test leaves no thread at all running; one that is on its way out is waited for."""
+    before = set(threading.enumerate())
+    yield
+    for thread in set(threading.enumerate()) - before:
+        thread.join(2)
+    assert [thread.name for thread in set(threading.enumerate()) - before] == []
 
 
 @pytest.fixture(params=SCENES, ids=" ".join)

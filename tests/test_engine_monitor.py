@@ -384,11 +384,12 @@ def test_idle_threads_say_what_they_wait_for(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("R one\n")
     with start(tmp_path, poll_seconds=5) as monitor:
         assert monitor.wait_idle(DEADLINE)
-        snap = until(monitor, lambda snap: (snap.threads["state"] == "waiting").all())
+        snap = until(monitor, lambda snap: snap.threads["state"].isin(["waiting", "sleeping"]).all())
         assert snap.threads["name"].tolist() == [
             "logkit-watcher",
             "logkit-worker-1",
             "logkit-worker-2",
             "logkit-notify",
         ]
+        assert snap.threads["state"].tolist() == ["sleeping", "waiting", "waiting", "sleeping"]
         assert snap.threads["bytes"].sum() >= 6

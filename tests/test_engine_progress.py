@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from logkit.engine.planning import plan
-from logkit.engine.progress import Progress, finished, restart_from, set_aside
+from logkit.engine.progress import End, Progress, finished, restart_from, set_aside
 from logkit.engine.settings import Settings
 from logkit.engine.status import status_of
 from logkit.sources import Identity, complement, include
@@ -65,21 +65,28 @@ def test_nothing_is_planned_twice() -> None:
     assert plan(planned, 0.0, SETTINGS) == (planned, [])
     done = finished(planned, 50)
     assert plan(done, 0.0, SETTINGS)[1] == []
-    grown = replace(done, disk_bytes=70, ranges=((0, 50),), last_offset=40)
+    grown = replace(done, disk_bytes=70, taken=((0, 50),), ends=(End((50, 0, b""), 40),))
     assert [(s.start, s.stop, s.final, s.continues) for s in plan(grown, 0.0, SETTINGS)[1]] == [(50, 70, False, 40)]
 
 
 def test_a_quiet_unfinished_end_is_flushed_once() -> None:
-    held = finished(replace(progress(50), read_at=(50, False), leases=1, ranges=((0, 30),)), 50)
+    held = finished(replace(progress(50), read_at=(50, False), leases=1, taken=((0, 30),)), 50)
     assert plan(held, 0.5, SETTINGS)[1] == []
     flushed, spans = plan(held, 1.5, SETTINGS)
     assert [(s.start, s.stop, s.final) for s in spans] == [(30, 50, True)]
-    assert plan(replace(flushed, leases=0, ranges=((0, 50),)), 9.0, SETTINGS)[1] == []
+    assert plan(replace(flushed, leases=0, taken=((0, 50),)), 9.0, SETTINGS)[1] == []
 
 
 def test_a_gap_between_finished_ranges_is_read_as_a_file_of_its_own() -> None:
-    gap = replace(progress(100), read_at=(100, True), ranges=((0, 30), (60, 100)))
+    gap = replace(progress(100), read_at=(100, True), taken=((0, 30), (60, 100)))
     assert [(s.start, s.stop, s.limit, s.final) for s in plan(gap, 0.0, SETTINGS)[1]] == [(30, 60, 60, True)]
+
+
+def test_a_gap_in_a_serial_source_is_read_before_what_follows_all_that_is_taken() -> None:
+    gap = progress(40, compression="gzip", taken=((0, 30), (60, 100)))
+    planned, spans = plan(gap, 0.0, SETTINGS)
+    assert [(s.start, s.stop, s.limit) for s in spans] == [(30, 60, 60), (100, None, None)]
+    assert planned.leases == 2
 
 
 def test_a_span_that_failed_goes_on_where_its_last_batch_ended() -> None:
@@ -90,7 +97,9 @@ def test_a_span_that_failed_goes_on_where_its_last_batch_ended() -> None:
 
 
 def test_what_is_set_aside_is_skipped_with_its_reason_and_the_ledger_balances() -> None:
-    after = set_aside(progress(100, ranges=((0, 30),), event_bytes=30, seen_bytes=100), 30, 50, "poison")
+    after = set_aside(
+        progress(100, taken=((0, 30),), ranges=((0, 30),), event_bytes=30, seen_bytes=100), 30, 50, "poison"
+    )
     status = status_of(after)
     assert (status.skipped_bytes, status.skipped_reason, status.state) == (20, "poison", "failed")
     assert status.seen_bytes == status.committed_bytes + status.skipped_bytes + status.pending_bytes

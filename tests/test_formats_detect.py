@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import json
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from logkit.formats import Plain, candidates, detect, is_binary
+from logkit.formats import Format, JsonLines, Plain, TimeRules, candidates, detect, is_binary
+from logkit.formats.block import Block, Lines, Mask, records_of, split_lines
+from logkit.formats.catalog import entries
+from logkit.formats.head import surely_json
+from logkit.formats.mixed import MOST, Mixed
+from logkit.formats.nested import Nested
 
 LOGBACK = b"2026-03-01 12:00:0%d.123 [main] INFO com.example.Main - ready\n"
 ACCESS = b'10.0.0.%d - - [01/Mar/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"\n'
@@ -63,8 +70,18 @@ def test_lesser_times_count_where_most_lines_have_one() -> None:
     assert detect(b"12:00:00 one\n12:00:01 two\nthree\n") == Plain(timed=True, weak=True, within=16)
 
 
-def test_a_file_of_no_single_format_is_plain() -> None:
-    assert detect(lines(ACCESS) + lines(LOGBACK)).name == "plain"
+def test_a_file_of_no_single_format_is_read_by_those_it_has() -> None:
+    found = detect(lines(ACCESS) + lines(LOGBACK))
+    assert isinstance(found, Mixed)
+    assert found.name == "access-combined + logback"
+    assert detect(lines(ACCESS) + lines(LOGBACK) * 9).name == "access-combined + logback"
+    assert detect(lines(ACCESS, 300) + (LOGBACK % 1)).name == "access-combined"
+
+
+def test_many_formats_in_one_file_are_bounded() -> None:
+    found = detect(b"".join(line + b"\n" for line in SAMPLES if b"\n" not in line))
+    assert isinstance(found, Mixed)
+    assert 1 < len(found.members) <= MOST
 
 
 def test_the_files_name_decides_between_formats_that_read_it_alike() -> None:
@@ -80,6 +97,71 @@ def test_candidates_say_how_much_each_would_read() -> None:
     assert found["logback"] == 0.5
     assert list(found)[-1] == "plain"
     assert candidates(b"") == [(Plain(), 0.0)]
+
+
+def chosen(head: bytes, filename: str) -> Format:
+    """The rule in full: the first of those that read nearly as much as the best, one the file is named after first."""
+    *found, (plain, _) = candidates(head)
+    best = max((share for _, share in found), default=0.0)
+    good = [format for format, share in found if share >= max(0.6, best - 0.1)]
+    named = [format for format in good if format.name.partition("-")[0] in filename]
+    return next(iter(named or good), plain)
+
+
+SAMPLES = [sample["line"].encode() for entry in entries() for sample in entry.samples]
+KINDS = [*SAMPLES, JSON % 1, b'{"a": NaN}', b"level=info a=b", b"words only", b"  indented", b"2026-03-01 12:00:00 ~"]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from(KINDS), min_size=1, max_size=3),
+    st.lists(st.integers(0, 2), min_size=1, max_size=30),
+    st.sampled_from(["", "access.log", "syslog", "log4j.log", "spring-logback.log", "json"]),
+)
+def test_what_is_not_looked_at_would_not_have_changed_the_answer(
+    kinds: list[bytes], order: list[int], name: str
+) -> None:
+    head = b"\n".join(kinds[number % len(kinds)] for number in order)
+    found, single = detect(head, name), chosen(head, name)
+    found = found.outer if isinstance(found, Nested) else found
+    joined = isinstance(found, Mixed) and (isinstance(single, Plain) or single in found.members)
+    assert found == single or joined
+
+
+def test_the_answer_depends_on_the_head_alone() -> None:
+    heads = [lines(LOGBACK), lines(ACCESS), lines(JSON), TRACE, *SAMPLES]
+    first = [detect(head) for head in heads]
+    assert [detect(head) for head in reversed(heads)] == first[::-1]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"a":NaN}',
+        b'{"a":"\\ud800"}',
+        b"{'a':1}",
+        b'{"a":01}',
+        b'{"a":"\x01"}',
+        b'{"a":1}}',
+        b'{"a":1,}',
+        b"[1]",
+        b"{",
+    ],
+)
+def test_json_that_readers_disagree_on_is_left_to_the_reader(line: bytes) -> None:
+    assert not surely_json(line)
+
+
+@given(st.recursive(st.none() | st.integers() | st.floats(allow_nan=False) | st.text(), st.lists), st.text())
+def test_what_is_surely_json_is_read_as_json(value: object, key: str) -> None:
+    line = json.dumps({key: value}, ensure_ascii=False).encode("utf-8", "replace").replace(b"Infinity", b"1e999")
+    parsed = JsonLines().parse(records_of(*whole(line)), TimeRules(), stats_only=True)
+    assert parsed.ok.all() or not surely_json(line)
+
+
+def whole(line: bytes) -> tuple[Lines, Mask]:
+    found = split_lines(Block.of(line))
+    return found, np.ones(len(found), np.bool_)
 
 
 @settings(deadline=None)

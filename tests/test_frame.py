@@ -67,7 +67,7 @@ def test_readme_opens_a_notebook_that_is_there() -> None:
     assert (ROOT / notebook).is_file()
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/**/*.ipynb")), ids=lambda path: path.stem)
 def test_a_notebook_names_its_kernel_so_that_nobody_is_asked(path: Path) -> None:
     assert json.loads(path.read_text("utf-8"))["metadata"]["kernelspec"]["name"] == "python3"
 
@@ -78,7 +78,7 @@ def test_ci_runs_and_names_no_host_and_no_home() -> None:
     assert re.findall(r"\w+://|/home/|/root/", script.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("name", ["py.typed", "formats/catalog.toml"])
+@pytest.mark.parametrize("name", ["py.typed", "formats/known/00_words.toml", "formats/known/90_general.toml"])
 def test_the_package_brings_its_data_along(name: str) -> None:
     assert resources.files("logkit").joinpath(name).is_file()
 

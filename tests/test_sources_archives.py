@@ -152,6 +152,17 @@ def test_not_one_byte_before_a_tear_is_kept_back(opened: Callable[..., Opened]) 
 
 
 @KINDS
+def test_damage_is_a_tear_too_and_stays_one(kind: str, opened: Callable[..., Opened]) -> None:
+    raw = bytearray(PACK[kind](DATA))
+    raw[len(raw) // 2 :] = b"\xff" * (len(raw) - len(raw) // 2)
+    reader = opened(kind, bytes(raw)).reader()
+    before, tear = drain(reader)
+    assert tear is not None
+    assert before[:1000] == DATA[: min(1000, len(before))]  # what comes close before the damage may be wrong, unnoticed
+    assert drain(reader)[0] == b""
+
+
+@KINDS
 def test_what_follows_a_stream_and_is_none_is_named(kind: str, opened: Callable[..., Opened]) -> None:
     before, tear = drain(opened(kind, PACK[kind](DATA) + b"something else entirely").reader())
     assert before == DATA
@@ -191,3 +202,26 @@ def test_an_error_of_the_disk_is_no_tear(opened: Callable[..., Opened], monkeypa
     monkeypatch.setattr("os.pread", fails)
     with pytest.raises(OSError, match="Input/output"):
         drain(reader)
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"), [(b"PK\x03\x04rest", "ZIP archive: unpack"), (b"7z\xbc\xaf\x27\x1crest", "7-Zip archive: unpack")]
+)
+def test_archives_of_many_files_are_refused_with_a_way_out(raw: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(raw)
+    assert said in (identify(str(tmp_path / "a.log")).refused or "")
+
+
+def test_an_odd_byte_at_the_end_of_compressed_utf16_is_not_lost(opened: Callable[..., Opened]) -> None:
+    one = opened("gzip", gzip.compress("ab\n".encode("utf-16-le") + b"x"))
+    assert drain(reader_for(one.descriptor, "", "gzip", "utf-16-le", 0)) == (b"ab\n\xff", None)
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_a_tar_is_refused_compressed_or_not(mode: str, tmp_path: Path) -> None:
+    import tarfile
+
+    (tmp_path / "inner.log").write_bytes(DATA)
+    with tarfile.open(tmp_path / "a.log", mode) as archive:  # type: ignore[call-overload]
+        archive.add(tmp_path / "inner.log", "inner.log")
+    assert "tar archive: unpack" in (identify(str(tmp_path / "a.log")).refused or "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -15,10 +16,12 @@ from logkit.sources import Batch, ReadOptions, Span, identify, read_span
 from logkit.sources.encodings import encoding_of
 from logkit.sources.reader import read_up_to, reader_for
 from logkit.sources.span import digest
-from tests.tiny import Tiny, chunks_of, events_of, reference
+from tests.tiny import Event, Tiny, chunks_of, events_of, reference
 
 LINE = "2026-03-01 12:00:00,001 INFO  [orders] [exec-1] c.e.Orders - accepted\n"
+BOM = b"\xef\xbb\xbf"
 ODD = [
+    BOM,
     b"R",
     b"R one",
     b"more",
@@ -43,57 +46,95 @@ ODD = [
     b"\x7f",
 ]
 PIECE = st.one_of(st.sampled_from(ODD), st.binary(max_size=6))
-DATA = st.lists(st.one_of(PIECE, st.sampled_from([b"\n", b"\r\n", b"\n\n"])), max_size=40).map(b"".join)
-ENCODING = st.sampled_from(["utf-8", "latin-1"])
+END = st.sampled_from([b"\n", b"\r\n", b"\n\n", b"\r"])
+DATA = st.lists(st.one_of(PIECE, END), max_size=40).map(b"".join)
+HOW = st.fixed_dictionaries(
+    {
+        "encoding": st.sampled_from(["utf-8", "latin-1"]),
+        "line_end": st.sampled_from([b"\n", b"\n", b"\r"]),
+        "format": st.sampled_from([Tiny(True), Tiny(False)]),
+        "block_bytes": st.integers(1, 64),
+    }
+)
+"""How a span is read, in small blocks."""
 
 
-@given(DATA, st.lists(st.integers(0, 300), max_size=5), st.integers(1, 64), st.booleans(), ENCODING)
-@example(b"\0\0\nR\0\0a\n\0\0R", [1, 3, 6], 1, True, "utf-8")
-@example(b"R\xe9\x1b[1m\n\x1b[31mR\xe9\n", [4, 9], 3, True, "latin-1")
-@settings(max_examples=500, deadline=None)
+def large(how: dict[str, Any]) -> dict[str, Any]:
+    """The same in one block."""
+    return {**how, "block_bytes": 1 << 16}
+
+
+def slowly(data: bytes, how: dict[str, Any]) -> list[tuple[int, str]]:
+    """Offsets and texts as a perfect reader finds them."""
+    return reference(data.replace(how["line_end"], b"\n"), how["format"].multiline, how["encoding"])
+
+
+@given(DATA, st.lists(st.integers(0, 300), max_size=5), HOW)
+@example(b"R\r\0R\rR", [], {"encoding": "utf-8", "line_end": b"\r", "format": Tiny(), "block_bytes": 1})
+@settings(max_examples=300, deadline=None)
 def test_any_bytes_in_any_cuts_and_blocks_are_what_a_slow_reader_finds(
-    data: bytes, cuts: list[int], block_bytes: int, multiline: bool, encoding: str
+    data: bytes, cuts: list[int], how: dict[str, Any]
 ) -> None:
-    how = {"format": Tiny(multiline), "encoding": encoding}
-    whole = events_of(chunks_of(data, 0, len(data), **how))  # type: ignore[arg-type]
-    assert [(offset, text) for offset, *_, text in whole] == reference(data, multiline, encoding)
+    whole = events_of(chunks_of(data, 0, len(data), **large(how)))
+    assert [(offset, text) for offset, *_, text in whole] == slowly(data, how)
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
     pieces = []
     for start, stop in itertools.pairwise(edges):
-        pieces += events_of(chunks_of(data, start, stop, block_bytes=block_bytes, **how))  # type: ignore[arg-type]
+        pieces += events_of(chunks_of(data, start, stop, **how))
     assert pieces == whole
-    assert [offset for offset, *_ in whole] == [0, *(offset + length for offset, length, *_ in whole)][: len(whole)]
-    assert sum(length for _, length, *_ in whole) == len(data)
+    assert_tiles(whole, data)
 
 
-@given(DATA, st.integers(1, 64), st.booleans(), ENCODING, st.integers(4, 90))
-@settings(max_examples=500, deadline=None)
-def test_long_lines_of_any_bytes_are_cut_in_the_same_places_whatever_the_blocks(
-    data: bytes, block_bytes: int, multiline: bool, encoding: str, longest: int
-) -> None:
-    how = {"format": Tiny(multiline), "encoding": encoding, "max_record_bytes": longest}
-    whole = events_of(chunks_of(data, 0, len(data), **how))  # type: ignore[arg-type]
-    assert events_of(chunks_of(data, 0, len(data), block_bytes=block_bytes, **how)) == whole  # type: ignore[arg-type]
-    assert [offset for offset, *_ in whole] == [0, *(offset + length for offset, length, *_ in whole)][: len(whole)]
-    assert sum(length for _, length, *_ in whole) == len(data)
-    assert all(length > 0 for _, length, *_ in whole)
-
-
-@given(DATA, st.integers(1, 64), st.booleans(), ENCODING, st.integers(4, 90))
+@given(DATA, st.integers(4, 90), HOW)
 @settings(max_examples=300, deadline=None)
-def test_long_lines_keep_all_their_text(
-    data: bytes, block_bytes: int, multiline: bool, encoding: str, longest: int
+def test_long_lines_of_any_bytes_are_cut_in_the_same_places_whatever_the_blocks(
+    data: bytes, longest: int, how: dict[str, Any]
 ) -> None:
-    how = {"format": Tiny(multiline), "encoding": encoding, "max_record_bytes": longest, "block_bytes": block_bytes}
-    cut = events_of(chunks_of(data, 0, len(data), **how))  # type: ignore[arg-type]
+    whole = events_of(chunks_of(data, 0, len(data), max_record_bytes=longest, **large(how)))
+    assert events_of(chunks_of(data, 0, len(data), max_record_bytes=longest, **how)) == whole
+    assert_tiles(whole, data)
     joined: list[str] = []
-    for _, _, continues, text in cut:
-        if continues < 0:
-            joined.append(text)
-        else:
-            joined[-1] += text
-    whole = [text for _, text in reference(data, multiline, encoding)]
-    assert ["".join(text.split()) for text in joined] == ["".join(text.split()) for text in whole]
+    for _, _, continues, text in whole:
+        joined += [""] if continues < 0 else []
+        joined[-1] += text
+    assert ["".join(text.split()) for text in joined] == ["".join(text.split()) for _, text in slowly(data, how)]
+
+
+def assert_tiles(events: list[Event], data: bytes) -> None:
+    """Events lie one behind the other from the first byte to the last; a byte order mark alone waits for its text."""
+    ends = [offset + length for offset, length, *_ in events]
+    assert [offset for offset, *_ in events] == [0, *ends][: len(events)]
+    assert all(length > 0 for _, length, *_ in events)
+    assert data in (b"", BOM) or ends[-1] == len(data)
+
+
+WRITTEN = st.one_of(
+    PIECE,
+    st.sampled_from([LINE.encode(), LINE.encode() * 3, LINE.encode("utf-16"), LINE.encode("utf-16-be"), b"\n", b"\r"]),
+    st.sampled_from(
+        [b'{"time":"2026-03-01T12:00:00Z","level":"info","msg":"m"}\n', b"ts=1 level=info msg=m\n", b"\0" * 99]
+    ),
+)
+
+
+@given(st.lists(WRITTEN, max_size=12).map(b"".join), st.integers(1, 300), st.integers(64, 400))
+@settings(max_examples=80, deadline=None)
+def test_any_file_is_read_to_its_last_byte_by_the_format_it_was_told_to_have(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, block_bytes: int, longest: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.log"
+    path.write_bytes(data)
+    found = identify(str(path))
+    if found.format is None:
+        assert found.refused
+        return
+    whole = rows(read_file(path, max_record_bytes=longest))
+    assert rows(read_file(path, max_record_bytes=longest, block_bytes=block_bytes)) == whole
+    with path.open("rb") as file:
+        text = read_up_to(reader_for(file.fileno(), "", None, found.encoding, 0, final=True), 1 << 20)
+    ends = [offset + length for offset, length, _ in whole]
+    assert [offset for offset, *_ in whole] == [found.hole_bytes, *ends][: len(whole)]
+    assert not text or text == BOM or ends[-1] == len(text)
 
 
 @pytest.mark.parametrize("longest", [64, 4096])
@@ -107,10 +148,15 @@ def test_a_line_longer_than_max_record_bytes_is_cut_there_and_nothing_lost(tmp_p
 
 
 def read(tmp_path: Path, data: bytes, **options: int) -> list[Batch]:
-    """All batches of a file, read as its identity says."""
+    """All batches of a file that holds `data`."""
     path = tmp_path / "app.log"
     path.write_bytes(data)
-    found = identify(str(path))
+    return read_file(path, **options)
+
+
+def read_file(path: Path, **options: int) -> list[Batch]:
+    """All batches of a file, read as its identity says."""
+    found, size = identify(str(path)), path.stat().st_size
     assert found.format is not None
     assert found.refused is None
     span = Span(
@@ -119,14 +165,20 @@ def read(tmp_path: Path, data: bytes, **options: int) -> list[Batch]:
         path=str(path),
         format=found.format,
         start=found.hole_bytes,
-        stop=None if found.serial else len(data),
-        limit=None if found.serial else len(data),
+        stop=None if found.serial else size,
+        limit=None if found.serial else size,
         times=TimeRules(),
         final=True,
         encoding=found.encoding,
         line_end=found.line_end,
     )
     return list(read_span(span, ReadOptions(**options)))  # type: ignore[arg-type]
+
+
+def rows(batches: list[Batch]) -> list[tuple[int, int, str]]:
+    """Offset, length and message of each event."""
+    columns = ("offset", "length_bytes", "message")
+    return [row for batch in batches if batch.frame is not None for row in batch.frame.select(columns).iter_rows()]
 
 
 def messages(batches: list[Batch]) -> list[str]:

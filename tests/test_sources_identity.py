@@ -129,6 +129,25 @@ def test_a_hole_before_utf16_counts_units_as_offsets_do(encoding: str, hole: int
     assert found.format.name == "logback-service"
 
 
+def test_detection_sees_through_encoding_colours_and_line_ends(log: Path) -> None:
+    lines = LINE * 5
+    for content in (
+        b"\x1b[32m" + lines.replace(b"INFO", b"\x1b[1mINFO\x1b[0m"),
+        lines.decode().encode("utf-16"),
+        lines.decode().encode("utf-16-be"),
+        lines.replace(b"accepted", b"angenommen f\xfcr Gr\xf6\xdfe"),
+        lines.replace(b"\n", b"\r"),
+        LINE + bytes(4000) + lines,
+    ):
+        log.write_bytes(content)
+        found = identify(str(log))
+        assert found.refused is None, content
+        assert found.format is not None
+        assert found.format.name == "logback-service", content
+    log.write_bytes("x".encode("utf-32") * 50)
+    assert identify(str(log)).refused == "UTF-32"
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_content_is_the_same_while_it_begins_and_ends_as_it_did(packed: bool, log: Path, descriptor: int) -> None:
     def put(content: bytes) -> str | None:

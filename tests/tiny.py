@@ -117,18 +117,24 @@ def events_of(chunks: list[Chunk], *, held: bool = True) -> list[Event]:
 
 def reference(data: bytes, multiline: bool = True, encoding: str = "utf-8") -> list[tuple[int, str]]:
     """Offsets and texts of all records as a slow reader finds them, line by line and byte by byte."""
+    if data == b"\xef\xbb\xbf":
+        return []  # a byte order mark alone waits for the text it belongs to
+    mark = b"\xef\xbb\xbf".decode(encoding) if data.startswith(b"\xef\xbb\xbf") else ""
     records: list[tuple[int, bytes]] = []
     at = 0
     for raw in re.findall(rb"[^\n]*\n|[^\n]+", data):
-        text = raw.removeprefix(b"\xef\xbb\xbf") if at == 0 else raw
-        line = _shown(text, encoding)
+        line = _shown(raw, encoding)
+        if at == 0:
+            line = line.removeprefix(mark)
         start = line.startswith("R") if multiline else bool(line.strip(" \t\r\n\f\v"))
         if start or not records:
-            records.append((at, text))
+            records.append((at, raw))
         else:
             records[-1] = records[-1][0], records[-1][1] + raw
         at += len(raw)
-    return [(offset, re.sub(r"(\r?\n)+\Z", "", _shown(raw, encoding))) for offset, raw in records]
+    texts = [_shown(raw, encoding) for _, raw in records]
+    texts[:1] = [text.removeprefix(mark) for text in texts[:1]]
+    return [(offset, re.sub(r"(\r?\n)+\Z", "", text)) for (offset, _), text in zip(records, texts, strict=True)]
 
 
 def _shown(raw: bytes, encoding: str) -> str:

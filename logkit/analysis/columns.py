@@ -24,7 +24,7 @@ def columns(snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
 
     Raises NeedsEvents where events were counted but no row was kept. Where only some were kept, those are given.
     """
-    frame = rows.joined(snapshot.shown, snapshot.capture, names)
+    frame = snapshot.rows.columns(snapshot, names)
     if not frame.height and len(snapshot):
         raise NeedsEvents(
             f"expected rows of the {len(snapshot):,} events, found none kept; "

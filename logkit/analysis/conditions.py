@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from logkit import schema
-from logkit.analysis.rows import COLUMNS, free
+from logkit.analysis.rows import COLUMNS, free, paths_of
 from logkit.errors import NeedsEvents, SettingError
+from logkit.sinks.filters import RowFilter, dtype_of
 from logkit.stats import NO_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from logkit.capture import Capture, EventFrame
     from logkit.stats import Stats
@@ -45,11 +46,11 @@ class Condition:
 
     def rows(self, frames: Iterable[EventFrame], capture: Capture) -> tuple[EventFrame, ...]:
         """The frames, each with only the rows that fulfil it."""
-        paths = {(status.source, status.generation): status.path for status in capture.sources}
+        paths = paths_of(capture)
         kept = []
         for part in frames:
             place = (paths.get((part.source, part.generation), ""), part.source, part.generation)
-            if any(at not in self.fields.get(name, (at,)) for name, at in zip(_OF_SOURCE, place, strict=True)):
+            if not self._of_place(place):
                 continue
             own = free(part.frame)  # fields are asked for by the names they have in snap.events
             tests = self._tests(own)
@@ -60,6 +61,15 @@ class Condition:
                 names = dict(zip(own.columns, part.frame.columns, strict=True))
                 kept.append(replace(part, frame=found if own is part.frame else found.rename(names)))
         return tuple(kept)
+
+    def pushed(self, capture: Capture) -> RowFilter:
+        """The same condition for the rows of a store."""
+        given = {name: values for name, values in self.fields.items() if name not in _OF_SOURCE}
+        sources = None
+        if len(given) < len(self.fields):
+            sources = tuple(key for key, path in paths_of(capture).items() if self._of_place((path, *key)))
+        fields = tuple((name, _stored(name, values)) for name, values in given.items())
+        return RowFilter(fields, self.start_us, self.stop_us, sources)
 
     def of_stats(self, stats: Stats) -> Stats:
         """The part of `stats` that fulfils it; raises NeedsEvents where only rows could tell."""
@@ -83,6 +93,9 @@ class Condition:
         bounds = ", ".join(repr(None if us is None else time_text(us)) for us in (start, stop))
         raise needs_events(self, "inside of a time bucket", f"between({bounds}) falls between buckets")
 
+    def _of_place(self, place: tuple[str, int, int]) -> bool:
+        return all(at in self.fields.get(name, (at,)) for name, at in zip(_OF_SOURCE, place, strict=True))
+
     def _tests(self, rows: pl.DataFrame) -> list[pl.Expr]:
         tests = [one_of(name, values, rows) for name, values in self.fields.items() if name not in _OF_SOURCE]
         time = pl.col("timestamp").dt.timestamp("us")
@@ -103,34 +116,55 @@ def one_of(name: str, values: tuple[object, ...], rows: pl.DataFrame) -> pl.Expr
     """Where the column holds one of `values`; a column the frame does not have holds nothing."""
     if name not in rows.columns:
         return pl.repeat(None in values, rows.height)
-    column, dtype = pl.col(name), rows.schema[name]
-    try:
-        given = pl.Series([value for value in values if value is not None], dtype=dtype, strict=True)
-    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
-        shown = values[0] if len(values) == 1 else list(values)
-        message = f"expected {name} as {dtype}, which is what that column holds, found {shown!r}"
-        raise SettingError(message, setting=name, value=shown) from error
+    column, given = pl.col(name), _typed(name, values, rows.schema[name])
     found = column.is_in(given.implode()).fill_null(False)
     return found | column.is_null() if None in values else found
 
 
-def fields(given: Mapping[str, Any], min_level: str | None, frames: Iterable[EventFrame]) -> Condition:
-    """The condition that `where(**given)` asks for; raises SettingError for a field no event has and for a level
-    that is none."""
+def _typed(name: str, values: tuple[object, ...], dtype: pl.DataType) -> pl.Series:
+    """Those of `values` that are one, as the column they are looked for in holds them."""
+    try:
+        return pl.Series([value for value in values if value is not None], dtype=dtype, strict=True)
+    except (TypeError, OverflowError, pl.exceptions.PolarsError) as error:
+        shown = values[0] if len(values) == 1 else list(values)
+        message = f"expected {name} as {dtype}, which is what that column holds, found {shown!r}"
+        raise SettingError(message, setting=name, value=shown) from error
+
+
+def _stored(name: str, values: tuple[object, ...]) -> tuple[object, ...]:
+    """The same as a store takes them: times in µs since 1970."""
+    given = _typed(name, values, dtype_of(name))
+    given = given.dt.timestamp("us") if given.dtype == schema.TIMESTAMP else given
+    return (*given.to_list(), *([None] if None in values else []))
+
+
+def own_fields(frames: Iterable[EventFrame]) -> set[str] | None:
+    """The columns of `snap.events` beside `COLUMNS` that these rows have; None where there is no row."""
+    own = [set(free(part.frame).columns) for part in frames if part.frame.height]
+    return set().union(*own) if own else None
+
+
+def fields(given: Mapping[str, Any], min_level: str | None, own: Callable[[], set[str] | None]) -> Condition:
+    """The condition that `where(**given)` asks for; raises SettingError for a level that is none, and for a field
+    that is neither one of `COLUMNS` nor one of `own()` (None: there are no events yet that could have one)."""
     wanted = {name: _values(value) for name, value in given.items()}
     if "level" in wanted:
         wanted["level"] = tuple(None if level is None else level_name(level) for level in wanted["level"])
     if min_level is not None:
         above = schema.LEVELS[schema.LEVELS.index(level_name(min_level)) :]
         wanted["level"] = tuple(level for level in above if level in wanted.get("level", above))
-    own = [set(free(part.frame).columns) for part in frames if part.frame.height]
-    known = set(COLUMNS).union(*own)
-    for name in wanted if own else ():
+    unknown = [name for name in wanted if name not in COLUMNS]
+    if unknown and (found := own()) is not None:
+        _check_known(unknown, {*COLUMNS, *found}, given)
+    return Condition(wanted)
+
+
+def _check_known(names: Iterable[str], known: set[str], given: Mapping[str, Any]) -> None:
+    for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=3) or sorted(known)
             message = f"expected a column of snap.events, found {name!r}; try {', '.join(near)}"
             raise SettingError(message, setting=name, value=given.get(name))
-    return Condition(wanted)
 
 
 def time_range(start: object, end: object) -> Condition:

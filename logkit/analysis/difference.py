@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from logkit.analysis import rows
+from logkit.analysis.stored import StoredRows
 from logkit.errors import LineageError, SnapshotError
 from logkit.stats import Stats
 
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 def difference(later: Snapshot, earlier: Snapshot) -> Capture:
     """What `later` holds and `earlier` does not; files, threads and the ledger are those of `later`."""
     _check_order(later.capture, earlier.capture)
+    lineage = f"{later.capture.lineage} | since version {earlier.version}"
+    if isinstance(later.rows, StoredRows):
+        fresh = later.rows.since(earlier.capture)
+        found = replace(fresh.capture, lineage=lineage, templates=later.named)
+        exact = fresh.height() == len(later) - len(earlier)
+        return found if exact else replace(found, parts=(_minus(later, earlier),))
     added = rows.added(later.capture.frames, earlier.capture.frames)
     events = len(later) - len(earlier)
     # As many rows as events: none of them was dropped, and the rows say more than two sums subtracted.
@@ -27,10 +34,10 @@ def difference(later: Snapshot, earlier: Snapshot) -> Capture:
     stats = rows.stats_of(added, later.stats.limits, patterns=mined) if known else _minus(later, earlier)
     return replace(
         later.capture,
-        lineage=f"{later.capture.lineage} | since version {earlier.version}",
+        lineage=lineage,
         parts=(stats,),
         frames=added,
-        templates=later.mined[1] if later.capture.patterns else later.capture.templates,
+        templates=later.named,
         dropped_events=max(stats.events - rows.height(added), 0),
     )
 

@@ -62,7 +62,7 @@ def joined(frames: tuple[EventFrame, ...], capture: Capture, names: Collection[s
         own = (part.select(name for name in part.columns if name in {*names, "offset"}) for part in own)
     rows = pl.concat(list(own), how="diagonal_relaxed")
     nth = np.repeat(np.arange(len(parts)), [part.frame.height for part in parts])
-    paths = {(status.source, status.generation): status.path for status in capture.sources}
+    paths = paths_of(capture)
     files = [paths.get((part.source, part.generation), "") for part in parts]
     generations, sources = [part.generation for part in parts], [part.source for part in parts]
     rows = rows.with_columns(
@@ -75,12 +75,34 @@ def joined(frames: tuple[EventFrame, ...], capture: Capture, names: Collection[s
 
 def in_order(frames: Iterable[EventFrame], capture: Capture) -> list[EventFrame]:
     """The frames that hold rows, by (file, generation, source, first offset)."""
-    paths = {(status.source, status.generation): status.path for status in capture.sources}
+    paths = paths_of(capture)
 
     def place(part: EventFrame) -> tuple[str, int, int, int]:
         return paths.get((part.source, part.generation), ""), part.generation, part.source, part.frame.item(0, "offset")
 
     return sorted((part for part in frames if part.frame.height), key=place)
+
+
+def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
+    """The path of each source and generation, as `snap.events` shows it."""
+    return {(status.source, status.generation): status.path for status in capture.sources}
+
+
+def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
+    """Rows in any order, with their source, generation and offset, as `joined` gives them: sorted, and with
+    those of `COLUMNS` they have."""
+    key, paths = ["source", "generation"], paths_of(capture)
+    keys = rows.select(key).unique()
+    files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
+    places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
+    # The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
+    place = rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
+    found = rows.with_columns(place["file"])
+    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
+    rank, offset = place["rank"].to_numpy(), place["offset"].to_numpy()
+    if ((rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (offset[1:] >= offset[:-1]))).all():
+        return found
+    return found[place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()]
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:

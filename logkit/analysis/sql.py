@@ -2,7 +2,8 @@
 
 Every call gets a database of its own, in memory: a query sees nothing of another one, changes nothing
 a later one sees, and may run in any thread. Nothing in it reaches outside: files, network, extensions
-and the variables of the calling Python are switched off, and the switches are locked.
+and the variables of the calling Python are switched off, and the switches are locked. The events of a store
+come in as a scan of the columns a query needs: the store itself is in another database, out of its reach.
 """
 
 from __future__ import annotations
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from logkit import schema
-from logkit.analysis.rows import to_pandas
+from logkit.analysis import rows
+from logkit.analysis.stored import StoredRows
+from logkit.analysis.tables import NAMES
+from logkit.sinks.ddl import quoted
+from logkit.sinks.filters import dtype_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,32 +26,63 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from logkit.sinks.scan import Scan
+    from logkit.snapshot import Snapshot
+
 _CONFIG: Final = {"enable_external_access": False, "python_enable_replacements": False}
 _ORDERING: Final = frozenset({"<", "<=", ">", ">="})
 _ENUM: Final = "ENUM(" + ", ".join(f"'{level}'" for level in schema.LEVELS) + ")"
 _TO_LEVEL: Final = " ".join(f"WHEN {rank} THEN '{level}'::level" for rank, level in enumerate(schema.LEVELS))
 
 
-def run(query: str, tables: Mapping[str, pl.DataFrame], params: Mapping[str, object]) -> pd.DataFrame:
-    """The result of `query` over `tables` with `$name` in it taken from `params`.
+def run(query: str, snapshot: Snapshot, params: Mapping[str, object]) -> pd.DataFrame:
+    """The result of `query` over the tables of `snapshot` with `$name` in it taken from `params`.
 
     Times are `datetime64[us, UTC]`, levels an ordered categorical, whole numbers with gaps `Int64`,
     decimals `float64`. Errors of DuckDB pass through, with a note that names the tables.
     """
     import duckdb
 
+    scan = snapshot.rows.scan() if isinstance(snapshot.rows, StoredRows) else None
+    tables = {name: snapshot.tables(name) for name in (NAMES if scan is None else _named(query))}
     with duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"CREATE TYPE level AS {_ENUM}")
         for name, frame in tables.items():
             _register(connection, name, frame)
+        if scan is not None:
+            _register_scan(connection, scan, rows.joined(snapshot.capture.frames, snapshot.capture))
         connection.execute("SET lock_configuration = true")
         try:
             ranked = rank_levels(query, params)
             return _result(connection.sql(ranked, params=dict(params) or None))
         except duckdb.Error as error:
-            error.add_note(f"The tables are {', '.join(tables)}; `describe events` lists the columns of one.")
+            if scan is not None and scan.error is not None:
+                raise scan.error from error
+            error.add_note(f"The tables are {', '.join(NAMES)}; `describe events` lists the columns of one.")
             raise
+
+
+def _named(query: str) -> list[str]:
+    """The tables, but for those that are views of the events, that a query may be about: making one may take a scan."""
+    found = [name for name in NAMES if name in query.lower()] or NAMES
+    return [name for name in found if name not in ("events", "rejects")]
+
+
+def _register_scan(connection: duckdb.DuckDBPyConnection, scan: Scan, held: pl.DataFrame) -> None:
+    """Make the scan's rows and the held ones the view `events`, and those rejected `rejects`."""
+    connection.register("events_stored", scan.table())
+    columns = {name: f"{at}::level" if name == "level" else at for at, name in scan.fields.items()}
+    columns.update((name, "NULL") for name in held.columns if name not in columns)
+    parts = [f"SELECT {', '.join(f'{at} AS {quoted(name)}' for name, at in columns.items())} FROM events_stored"]
+    if held.height:
+        missing = [pl.lit(None, dtype_of(name)).alias(name) for name in columns if name not in held.columns]
+        _register(connection, "events_held", held.with_columns(missing).select(list(columns)))
+        parts.append("SELECT * FROM events_held")
+    connection.execute("CREATE TEMP VIEW events AS " + " UNION ALL ".join(parts))
+    connection.execute(
+        'CREATE TEMP VIEW rejects AS SELECT file, "offset", length_bytes, reason, "text" FROM events WHERE rejected'
+    )
 
 
 def _register(connection: duckdb.DuckDBPyConnection, name: str, frame: pl.DataFrame) -> None:
@@ -121,7 +157,7 @@ def _result(relation: duckdb.DuckDBPyRelation | None) -> pd.DataFrame:
         if pa.types.is_decimal(column.type):
             table = table.set_column(at, table.column_names[at], _number(column))
     gaps = {at for at, column in enumerate(table.columns) if column.null_count}
-    frame = to_pandas(table, nullable=gaps)
+    frame = rows.to_pandas(table, nullable=gaps)
     for at, kind in enumerate(kinds):
         if kind == _ENUM:
             frame.isetitem(at, frame.iloc[:, at].cat.set_categories(list(schema.LEVELS), ordered=True).array)

@@ -8,11 +8,14 @@ import polars as pl
 
 from logkit import schema
 from logkit.analysis import patterns
+from logkit.sinks.view import Kept
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
-    from logkit.capture import Capture
+    from logkit.capture import Capture, SourceStatus
     from logkit.snapshot import Snapshot
     from logkit.stats import Stats
 
@@ -45,6 +48,8 @@ _AUDIT: Final = {
     "skipped_bytes": pl.Int64(),
     "skipped_reason": pl.String(),
     "pending_bytes": pl.Int64(),
+    "expired_bytes": pl.Int64(),
+    "deleted_bytes": pl.Int64(),
     "events": pl.Int64(),
     "rejects": pl.Int64(),
     "balanced": pl.Boolean(),
@@ -77,11 +82,11 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
         case "files":
             return files(snapshot.capture)
         case "rejects":
-            return rejects(snapshot.frame)
+            return rejects(snapshot.rows.rejected())
         case "threads":
             return threads(snapshot.capture)
         case "audit":
-            return audit(snapshot.capture)
+            return audit(snapshot.capture, snapshot.rows.ledger())
         case "marks":
             return marks(snapshot.capture)
         case "patterns":
@@ -130,21 +135,34 @@ def files(capture: Capture) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_FILES).sort("path", "source", "generation")
 
 
-def audit(capture: Capture) -> pl.DataFrame:
-    """The ledger, by path; a row is `balanced` if its bytes seen = committed + skipped + pending."""
-    rows = [
-        {
-            **{name: getattr(s, name, None) for name in _AUDIT},
-            "balanced": s.seen_bytes == s.committed_bytes + s.skipped_bytes + s.pending_bytes,
-        }
-        for s in capture.sources
-    ]
+def audit(capture: Capture, ledger: Mapping[tuple[int, int], Kept] | None) -> pl.DataFrame:
+    """The ledger, by path; a row is `balanced` if its bytes seen = committed + skipped + pending + expired.
+
+    `ledger` is what a store has, counted row by row: then its bytes are those committed, and its events must be as
+    many as the engine counted.
+    """
+    rows = [_audited(status, ledger) for status in (capture.whole or capture).sources]
     return pl.DataFrame(rows, schema=_AUDIT).sort("path", "source", "generation")
 
 
 def marks(capture: Capture) -> pl.DataFrame:
     """The notes made, by time."""
     return pl.DataFrame(list(capture.marks), schema={"when": schema.TIMESTAMP, "text": pl.String}, orient="row")
+
+
+def _audited(status: SourceStatus, ledger: Mapping[tuple[int, int], Kept] | None) -> dict[str, object]:
+    committed, expired, agreed = status.committed_bytes, 0, True
+    if ledger is not None:
+        kept = ledger.get((status.source, status.generation), Kept())
+        committed, expired = kept.bytes, kept.expired_bytes
+        agreed = status.events == kept.events + kept.expired_events
+    known = committed + status.skipped_bytes + status.pending_bytes + expired
+    return {
+        **{name: getattr(status, name, None) for name in _AUDIT},
+        "committed_bytes": committed,
+        "expired_bytes": expired,
+        "balanced": agreed and status.seen_bytes == known,
+    }
 
 
 def threads(capture: Capture) -> pl.DataFrame:
@@ -158,5 +176,5 @@ def threads(capture: Capture) -> pl.DataFrame:
 
 
 def rejects(events: pl.DataFrame) -> pl.DataFrame:
-    """The records among the kept rows that their file's format could not read."""
+    """The records among `events` that their file's format could not read."""
     return events.filter("rejected").select("file", "offset", "length_bytes", "reason", "text")

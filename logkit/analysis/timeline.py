@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -13,10 +14,11 @@ from logkit.errors import NeedsEvents, SettingError
 from logkit.stats import NO_LEVEL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     import pandas as pd
 
+    from logkit.snapshot import Snapshot
     from logkit.stats import Stats
 
 By = Literal["level", "service"] | None
@@ -45,18 +47,20 @@ _SECONDS: Final = (
     7 * 86_400,
     28 * 86_400,
 )
+_NO_EVENTS: Final = pl.DataFrame(schema=schema.COMMON).select("timestamp", "level", "service")
 _STOP_US: Final = 7_258_118_400_000_000  # as in statistics, times from the year 2200 on are no times
 
 
-def timeline(stats: Stats, rows: Callable[[], pl.DataFrame] | None, width: object, by: By) -> pd.DataFrame:
-    """See `Snapshot.timeline`; `rows` gives the events where all were kept, else it is None."""
+def timeline(snapshot: Snapshot, width: object, by: By) -> pd.DataFrame:
+    """See `Snapshot.timeline`."""
+    stats = snapshot.stats
     if by not in ("level", "service", None):
         raise SettingError(f"expected by= as 'level', 'service' or None, found {by!r}", setting="by", value=by)
     width_us = bucket_us(stats, width)
     if width_us % stats.width_us == 0:
         counts = stats.timeline(width_us, by, fill=False)
-    elif rows is not None:
-        counts = _count(rows(), width_us, by)
+    elif not snapshot.dropped_events:
+        counts = _count(snapshot.rows.batches(["timestamp"] if by is None else ["timestamp", by]), width_us, by)
     else:
         own = timedelta(microseconds=stats.width_us)
         raise NeedsEvents(
@@ -105,12 +109,15 @@ def _readable_us(stats: Stats) -> int:
     return widest * -(-length // (_READABLE * widest))
 
 
-def _count(events: pl.DataFrame, width_us: int, by: By) -> pl.DataFrame:
+def _count(frames: Iterable[pl.DataFrame], width_us: int, by: By) -> pl.DataFrame:
     time = pl.col("timestamp").dt.timestamp("us")
-    keys = [] if by is None else [by]
-    timed = events.lazy().filter((time >= 0) & (time < _STOP_US))
-    bucket = (time - time % width_us).alias("bucket_us")
-    return timed.group_by(*keys, bucket).agg(pl.len().cast(pl.Int64).alias("events")).sort(*keys, "bucket_us").collect()
+    keys = ["bucket_us"] if by is None else [by, "bucket_us"]
+    bucket, events = (time - time % width_us).alias("bucket_us"), pl.len().cast(pl.Int64).alias("events")
+    counted = [
+        frame.lazy().filter((time >= 0) & (time < _STOP_US)).with_columns(bucket).group_by(keys).agg(events).collect()
+        for frame in chain([_NO_EVENTS], frames)
+    ]
+    return pl.concat(counted).group_by(keys).agg(pl.col("events").sum()).sort(keys)
 
 
 def _table(counts: pl.DataFrame, width_us: int, by: By) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from logkit.engine.state import Totals
@@ -18,11 +19,14 @@ class Bar:
         self._wanted = ("ipykernel" in sys.modules or sys.stderr.isatty()) if wanted is None else wanted
         self._bar: Any = None
         self._began = time.monotonic()
+        self._found = ""
+        self._ask_at = 0.0
 
     def __enter__(self) -> Bar:
         return self
 
-    def show(self, totals: Totals) -> None:
+    def show(self, totals: Totals, found: Callable[[], str] = str) -> None:
+        """Move it along; `found` says what there is so far, and is asked only where the bar is shown."""
         if not self._wanted or (self._bar is None and time.monotonic() - self._began < _AFTER_SECONDS):
             return
         if self._bar is None:
@@ -32,7 +36,16 @@ class Bar:
         self._bar.total = totals.total_bytes
         self._bar.n = min(totals.finished_bytes, totals.total_bytes)
         rate = totals.events / max(time.monotonic() - self._began, 1e-9)
-        self._bar.set_postfix_str(f"{totals.events:,} events, {rate / 1e6:.2f} M/s", refresh=True)
+        said = [f"{totals.events:,} events", self._say(found), f"{rate / 1e6:.2f} M/s"]
+        self._bar.set_postfix_str(", ".join(filter(None, said)), refresh=True)
+
+    def _say(self, found: Callable[[], str]) -> str:
+        """Asked once a second at most, and for no more than a twentieth of the time."""
+        began = time.monotonic()
+        if began >= self._ask_at:
+            self._found = found()
+            self._ask_at = began + max(1.0, 20 * (time.monotonic() - began))
+        return self._found
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -6,6 +6,7 @@ whether an inode still is the same file is told by its content, which a worker l
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from collections import OrderedDict
@@ -19,7 +20,7 @@ from logkit.sources.service import service_of_path
 File = tuple[int, int]
 
 _MAX_DEPARTED = 10_000
-_MAX_CANDIDATES = 32
+_MAX_CANDIDATES = 1000
 _ROTATION = re.compile(
     r"(?:[._-]\d{1,5}|[._-]?\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_.T]?\d{2}(?:[-_.:]?\d{2}){0,2})?|\.(?:gz|bz2|xz|zst|old|bak))+$"
 )
@@ -51,18 +52,29 @@ class Census:
         self._last = current
         return changed, [file for file in self.known if file not in present]
 
-    def enter(self, key: Key, found: Found) -> None:
-        """A source is at this file now. Files that appear later may be copies of it."""
+    def enter(self, key: Key, found: Found, *, was_there: bool = False) -> None:
+        """A source is at this file now. Files that appear later may be copies of it.
+
+        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be.
+        """
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
         self._departed.pop((found.device, found.inode), None)
         if key not in self._stem_of:
             self._stem_of[key] = service_of_path(found.path)
-            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans
+            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans - was_there
 
     def remove(self, key: Key) -> None:
         """This is no source of its own."""
         del self._stems[self._stem_of.pop(key)][key]
+
+    def rename(self, key: Key, path: str, *, empty: bool) -> None:
+        """Nothing is known of a source but its name, and that is another now, be it by an inode that was used again.
+
+        So it is as if it had appeared now, at least where it was `empty` before.
+        """
+        if empty or self._stem_of[key] != service_of_path(path):
+            self.remove(key)
 
     def depart(self, file: File) -> None:
         """A known file is given up; should it come back, it is recognised."""
@@ -84,14 +96,21 @@ class Census:
     def originals(self, key: Key) -> list[Key]:
         """Sources with a related name that were known before this one appeared, the newest first."""
         related = self._stems[self._stem_of[key]]
-        keys = [one for one, since in related.items() if since < related[key]]
-        return keys[-_MAX_CANDIDATES:][::-1]
+        if next(iter(related.values())) == related[key]:
+            return []  # all of them came with one scan, be they thousands
+        earlier = (one for one, since in reversed(related.items()) if since < related[key])
+        return list(itertools.islice(earlier, _MAX_CANDIDATES))
 
 
 def rotated_from(path: str) -> str:
     """A file's name without what rotation puts behind it: `app.log.2.gz` was `app.log`."""
     name = os.path.basename(path)
     return _ROTATION.sub("", name) or name
+
+
+def unrotated(path: str) -> str:
+    """The path of a rotated file before it was rotated, where that only renamed it."""
+    return os.path.join(os.path.dirname(path), rotated_from(path))
 
 
 def beside(path: str, other: str) -> bool:
@@ -119,6 +138,6 @@ def whereabouts(progress: Progress, known: Iterable[File]) -> tuple[Found | None
             continue
         if (found.device, found.inode) == progress.file:
             place = found
-        elif related and (found.device, found.inode) not in taken and found.modified >= progress.modified:
+        elif related and (found.device, found.inode) not in taken and found.modified >= progress.verified:
             siblings.append(found)
     return place, siblings

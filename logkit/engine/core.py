@@ -8,8 +8,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from logkit.capture import ThreadStatus
+from logkit.capture import StoreStatus, ThreadStatus
+from logkit.engine.delivery import Delivery, ToState, ToWriter
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.notify import Notifier
 from logkit.engine.settings import Settings
@@ -17,7 +19,12 @@ from logkit.engine.state import State
 from logkit.engine.threads import EngineThread
 from logkit.engine.watcher import Watcher
 from logkit.engine.worker import Outcome, Shared, Work, Worker
+from logkit.engine.writer import Writer
 from logkit.sources import ReadOptions, Roots, ServiceRule
+
+if TYPE_CHECKING:
+    from logkit.sinks.store import Store
+    from logkit.sinks.view import StoreView
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +45,17 @@ class StopResult:
 class Engine:
     """The threads and what they share. They hold this, never the `Monitor` the user holds."""
 
-    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule) -> None:
+    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule, store: Store | None = None) -> None:
         self.roots = roots
         self.settings = settings
-        self.state = State(settings.keep_events, settings.keep_bytes)
+        self.store = store
+        self.state = State(settings.keep_events, settings.keep_bytes, stored=store is not None)
         self.queue: queue.Queue[Work | None] = queue.Queue(maxsize=max(settings.queue_size, settings.workers))
         self.stopping = threading.Event()
         self.failed: str | None = None
         self.files = Descriptors(settings.max_open_files)
+        to_writer = ToWriter(self.state, settings.max_waiting_bytes) if store is not None else None
+        self._delivery: Delivery = to_writer or ToState(self.state)
         outcomes: deque[Outcome] = deque()
         self._watcher = Watcher(
             roots,
@@ -55,8 +65,9 @@ class Engine:
             outcomes,
             self.stopping,
             self.files,
+            self._delivery,
         )
-        keep = settings.keep_events > 0 and settings.keep_bytes > 0
+        keep = store is not None or (settings.keep_events > 0 and settings.keep_bytes > 0)
         self._shared = Shared(
             outcomes=outcomes,
             wake=self._watcher.nudge,
@@ -65,12 +76,19 @@ class Engine:
                 block_bytes=settings.block_bytes,
                 max_record_bytes=settings.max_record_bytes,
                 keep=keep,
+                columns=None if settings.columns is None else frozenset(settings.columns),
                 service=service,
                 patterns=settings.patterns,
             ),
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),
+            delivery=self._delivery,
+            finite=settings.finite,
         )
+        self._writer: Writer | None = None
+        if store is not None and to_writer is not None:
+            self._writer = Writer(store, self.state, to_writer, settings, self.stopping, self._watcher.nudge)
+            self._watcher.resume(self._writer.resume())
         self._names = itertools.count(1)
         # guards: _threads, _dead. Never held together with the state's lock.
         self._threads_lock = threading.Lock()
@@ -83,6 +101,8 @@ class Engine:
 
     def start(self) -> None:
         """Start all threads."""
+        if self._writer is not None:
+            self._launch("logkit-writer")
         self._launch("logkit-watcher")
         for _ in range(self.settings.workers):
             self._launch("logkit-worker")
@@ -92,12 +112,15 @@ class Engine:
     def _launch(self, kind: str) -> None:
         if kind == "logkit-worker":
             kind = f"{kind}-{next(self._names)}"
-            loop = Worker(self.queue, self.state, self._shared).loop
+            loop = Worker(self.queue, self._shared).loop
+        elif kind == "logkit-writer":
+            assert self._writer is not None
+            loop = self._writer.loop
         elif kind == "logkit-watcher":
             loop = self._watcher.loop
         else:
             loop = Notifier(self.roots, self._watcher, self.stopping, self.settings.poll_seconds).loop
-        thread = EngineThread(kind, loop, self._replace)
+        thread = EngineThread(kind, loop, self._replace, self.settings.keep_intervals)
         with self._threads_lock:
             self._threads.append(thread)
         thread.start()
@@ -108,7 +131,7 @@ class Engine:
             self._threads.remove(thread)
             self._dead.append(thread)
             deaths = len(self._dead)
-        if self.stopping.is_set():
+        if self.stopping.is_set() and thread.name != "logkit-writer":
             return
         if deaths > self.settings.max_thread_deaths:
             self.failed = f"{deaths} threads died, the last one of {thread.activity.last_error}"
@@ -132,17 +155,35 @@ class Engine:
         self._watcher.nudge()
         with self._threads_lock:
             threads = list(self._threads)
-        watchers = [t for t in threads if t.name in ("logkit-watcher", "logkit-notify")]
         workers = [t for t in threads if t.name.startswith("logkit-worker")]
-        self._join([t for t in watchers if t.name == "logkit-watcher"], deadline)
+        # In the order of the flow: nothing more comes to a thread when those before it have ended.
+        self._join([t for t in threads if t.name == "logkit-watcher"], deadline)
+        self._delivery.close()
         self._dismiss(len(workers))
         self._join(workers, deadline)
-        self._join(watchers, deadline)
+        self._join(threads, deadline)
         self.state.close()
         alive = tuple(t.name for t in threads if t.is_alive())
         if not alive:
             self.files.close()
         return StopResult(alive)
+
+    def store_view(self, seq: int, retention: int) -> StoreView | None:
+        """The store's rows as of one commit; None without a store."""
+        if self.store is None:
+            return None
+        from logkit.sinks.view import StoreView
+
+        return StoreView(self.store.path, self.store.lineage, seq, retention)
+
+    def store_status(self) -> StoreStatus | None:
+        """How the writing of the store is going; None without one."""
+        return None if self._writer is None else self._writer.status()
+
+    @property
+    def store_is_hopeless(self) -> bool:
+        """Whether writing failed so often that who waits for an end should not."""
+        return self._writer is not None and self._writer.failures >= self.settings.max_attempts
 
     def _join(self, threads: list[EngineThread], deadline: float) -> None:
         for thread in threads:

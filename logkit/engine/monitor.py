@@ -11,21 +11,28 @@ import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from logkit.capture import Capture
 from logkit.engine.bar import Bar
 from logkit.engine.core import Engine, StopResult
 from logkit.engine.settings import Settings, quarter_of_memory
-from logkit.errors import EngineError, Forked, SettingError
+from logkit.errors import EngineError, Forked, SettingError, StoreError
 from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
 from logkit.sources.service import shown
+from logkit.views.panel import Panel, Panels, in_kernel
+from logkit.views.style import count
+
+if TYPE_CHECKING:
+    from logkit.analysis.activity import ActivityFrame
+    from logkit.sinks.store import Store
 
 Paths = PathLike | Iterable[PathLike]
 
 _EXIT_SECONDS = 2.0
+_CLOSING_SECONDS = 60.0  # a large store takes a while to close, and `read` has nothing else to do
 _numbers = itertools.count(1)
 
 
@@ -35,11 +42,12 @@ class Monitor:
     All methods may be called from any thread.
     """
 
-    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule) -> None:
-        self._engine = Engine(roots, settings, service)
+    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule, store: Store | None = None) -> None:
+        self._engine = Engine(roots, settings, service, store)
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
+        self._panels = Panels(self)
         try:
             self._engine.start()
         except BaseException:
@@ -73,7 +81,13 @@ class Monitor:
             queue_size=engine.queue.maxsize,
             patterns=settings.patterns,
             skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
+            store=engine.store_view(view.seq, view.retention),
+            store_status=engine.store_status(),
         )
+
+    def activity(self, last_seconds: float | None = None) -> ActivityFrame:
+        """What the threads have been doing: `snapshot().activity(last_seconds)`, one row per interval."""
+        return self.snapshot().activity(last_seconds)
 
     def wait_idle(self, timeout_seconds: float | None = 10.0) -> bool:
         """Wait until everything that is on disk now has been read; False where the deadline passes first.
@@ -89,7 +103,22 @@ class Monitor:
         """Stop all threads and say which is still alive, if any. May be called again; snapshots still work."""
         self._check_process()
         _forget(self)
-        return self._engine.stop(timeout_seconds)
+        result = self._engine.stop(timeout_seconds)
+        return result if self._panels.close(timeout_seconds) else StopResult((*result.alive, "logkit-refresher"))
+
+    def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
+        """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.
+
+        window: how much of the newest time it covers, "all" for everything. by: what its timeline is stacked by.
+        Asking again for the same gives the same panel. Reading goes on without it. Raises `SettingError`.
+        """
+        return self._panels.get(window, by)
+
+    def _ipython_display_(self) -> None:
+        if not in_kernel():
+            print(repr(self))
+            return
+        self.panel()._ipython_display_()
 
     @property
     def state(self) -> str:
@@ -151,6 +180,7 @@ def watch(
     timezone: str = "UTC",
     keep_events: int = 200_000,
     missing_ok: bool = False,
+    store: PathLike | None = None,
     **settings: Any,
 ) -> Monitor:
     """Start threads that read these paths now and whatever is added to them; returns at once.
@@ -158,9 +188,12 @@ def watch(
     paths: a file, a folder (recursive), a glob, or a list of them. service: a regular expression on the path, a Polars
     expression, or a function of the path (and the events); by default the line's own service, else the file's name.
     timezone: where times without a zone were written. keep_events: rows kept in memory, the newest (0: statistics
-    alone). missing_ok: allow a folder yet to be made. Further settings are those of `logkit.Settings`.
+    alone). missing_ok: allow a folder yet to be made. store: a DuckDB file that is to hold all rows, each exactly once,
+    and from which a restart goes on, however the process ended; memory then keeps none. Further settings are those of
+    `logkit.Settings`.
 
-    Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`.
+    Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`, and the
+    `StoreError` family where the store cannot be used.
     """
     roots = Roots.of(paths, missing_ok=missing_ok)
     checked = _settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
@@ -170,7 +203,7 @@ def watch(
             before = _running.pop(roots.key, None)
         if before is not None:
             before.stop()
-        monitor = Monitor(roots, checked, rule)
+        monitor = _monitor(roots, checked, rule, store)
         with _running_lock:
             _running[roots.key] = monitor
     return monitor
@@ -184,13 +217,15 @@ def read(
     keep_events: int | None = None,
     keep_bytes: int | None = None,
     progress: bool | None = None,
+    store: PathLike | None = None,
     **settings: Any,
 ) -> Snapshot:
     """Read these paths to their end, as they are now, and return the last snapshot.
 
     The same engine as `watch`, with the same arguments. keep_events: all by default, as far as `keep_bytes` (a quarter
     of RAM) allows; 0 keeps statistics alone, and memory stays flat however large the files. progress: a bar; by default
-    in a notebook and on a terminal. Interrupting it stops the threads.
+    in a notebook and on a terminal. store: as in `watch`; what it has of these files already is not read again.
+    Interrupting it stops the threads.
     """
     roots = Roots.of(paths)
     checked = _settings(
@@ -200,11 +235,12 @@ def read(
         finite=True,
         **settings,
     )
-    monitor = Monitor(roots, checked, ServiceRule.of(service))
+    monitor = _monitor(roots, checked, ServiceRule.of(service), store)
     try:
         _see_through(monitor, progress)
     finally:
-        monitor.stop()
+        monitor.stop(_CLOSING_SECONDS)
+    _check_written(monitor)
     if monitor.state == "failed":
         raise EngineError(
             f"expected the engine to read to the end, found {monitor._engine.failed}; what it had read is lost"
@@ -217,13 +253,41 @@ def _see_through(monitor: Monitor, progress: bool | None) -> None:
     engine = monitor._engine
     ticket = engine.state.ask()
     engine.watcher.nudge()
+
+    def found() -> str:
+        stats = monitor.snapshot().stats
+        return f"{count(len(stats.services), 'service')}, {count(stats.errors, 'error')}"
+
     with Bar(progress) as bar:
         while not engine.state.wait_answer(ticket, 0.1):
-            if engine.stopping.is_set():
+            if engine.stopping.is_set() or engine.store_is_hopeless:
                 return
-            bar.show(engine.state.totals())
-        bar.show(engine.state.totals())
+            bar.show(engine.state.totals(), found)
+        bar.show(engine.state.totals(), found)
     monitor._finished = True
+
+
+def _check_written(monitor: Monitor) -> None:
+    """Raises StoreError where the store did not get everything."""
+    status = monitor._engine.store_status()
+    if status is not None and status.error is not None:
+        raise StoreError(
+            f"{status.error}; what is committed stays, and the same call goes on from there", path=status.path
+        )
+
+
+def _monitor(roots: Roots, settings: Settings, rule: ServiceRule, store: PathLike | None) -> Monitor:
+    """A monitor, with the store it writes to opened for it."""
+    if store is None:
+        return Monitor(roots, settings, rule)
+    from logkit.sinks.store import Store
+
+    opened = Store.open(store)
+    try:
+        return Monitor(roots, settings, rule, opened)
+    except BaseException:
+        opened.close()
+        raise
 
 
 def _settings(**settings: Any) -> Settings:

@@ -26,7 +26,7 @@ class Notifier:
         """Wait for changes until the stop event is set; look again for folders that are not there yet."""
         while not self._stopping.is_set():
             folders, recursive = self._roots.folders()
-            activity.enter("waiting", ", ".join(folders))
+            activity.enter("sleeping", ", ".join(folders))
             try:
                 import watchfiles
 

@@ -23,9 +23,9 @@ def needs_probe(progress: Progress, final: bool) -> bool:
         return False
     if identity is None or progress.suspect:
         return True
-    if identity.refused or identity.compression is not None:
+    if identity.refused:
         return False
-    grown = progress.disk_bytes > identity.head_bytes
+    grown = progress.disk_bytes > identity.head_bytes and identity.compression is None
     if identity.format is None:
         return grown or final
     return grown and identity.format.name == "plain" and identity.head_bytes < _ENOUGH_HEAD
@@ -42,7 +42,8 @@ def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) ->
         final,
         expect=known if progress.suspect and not progress.copy_of else None,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
-        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.ranges else None,
+        was_copy=progress.known_as_copy,
+        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.taken else None,
     )
 
 
@@ -54,9 +55,15 @@ def flush_due(progress: Progress, now: float, settings: Settings) -> bool:
 def waits_for_flush(progress: Progress) -> bool:
     """Whether bytes are left that only an idle flush will finish."""
     identity = progress.identity
-    if identity is None or progress.gone or progress.error:
+    if identity is None or progress.gone or progress.error or progress.passed_over:
         return False
-    return progress.unread_bytes > 0 and identity.compression is None
+    return is_undecided(progress) or (progress.unread_bytes > 0 and identity.compression is None)
+
+
+def is_undecided(progress: Progress) -> bool:
+    """Whether a file that has content has no format yet: its first line is not whole."""
+    identity = progress.identity
+    return identity is not None and identity.format is None and progress.disk_bytes > 0
 
 
 def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, list[Span]]:
@@ -66,7 +73,7 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
     if identity is None or format is None or progress.leases or progress.error or progress.gone or progress.copy_of:
         return progress, []
     final = flush_due(progress, now, settings)
-    gaps = complement(progress.ranges, 0, progress.disk_bytes)
+    gaps = complement(progress.taken, 0, progress.disk_bytes)
     inner = not progress.serial and any(high < progress.disk_bytes for _, high in gaps)
     if progress.read_at is not None and not inner:
         size, was_final = progress.read_at
@@ -76,8 +83,12 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
         # The end of an archive is its end; text in another encoding may still grow.
         final = settings.finite if identity.compression is not None else final
         progress = replace(progress, read_at=(progress.disk_bytes, final or identity.compression is not None))
-        spans = [_span(progress, identity, format, progress.finished_to, None, None, True, final, settings)]
-        return replace(progress, leases=1), spans
+        end = progress.taken[-1][1] if progress.taken else 0
+        # It may have been another file before, read in several spans at once: gaps of that are read on their own.
+        gaps = complement(progress.taken, 0, end)
+        spans = [_span(progress, identity, format, low, high, high, True, True, settings) for low, high in gaps]
+        spans.append(_span(progress, identity, format, end, None, None, True, final, settings))
+        return replace(progress, leases=len(spans)), spans
     progress = replace(progress, read_at=(progress.disk_bytes, final))
     spans = []
     for low, high in gaps:
@@ -100,7 +111,6 @@ def _span(
     final: bool,
     settings: Settings,
 ) -> Span:
-    follows = aligned and start > 0 and start == progress.finished_to
     return Span(
         source=progress.source,
         generation=progress.generation,
@@ -115,7 +125,7 @@ def _span(
         line_end=identity.line_end,
         aligned=aligned,
         final=final,
-        continues=progress.last_offset if follows else None,
+        continues=progress.last_before(start) if aligned else None,
         file=progress.file,
         head=identity.head,
         tail=progress.tail_at(start) if start else None,

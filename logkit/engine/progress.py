@@ -6,7 +6,9 @@ No thread, no file, no clock. The watcher and the workers call these functions; 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+from logkit.errors import LogkitError
 from logkit.sources import Batch, Found, Identity, Span, complement, include
 from logkit.sources.span import Ranges
 
@@ -16,7 +18,16 @@ Key = tuple[int, int]
 Tail = tuple[int, int, bytes]
 """(stop, length, digest) of the bytes before an offset, by which a file is known again."""
 
-DELETED = "deleted before its last record was whole"
+
+class End(NamedTuple):
+    """What is known of the end of a finished range: the bytes before it, and where the last record before it begins."""
+
+    tail: Tail
+    last_offset: int
+
+
+class Overtaken(LogkitError):
+    """A batch has bytes that are finished already: what is left of its source is planned anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +42,19 @@ class Candidate:
     head: bytes
     tail: Tail | None
 
+    @property
+    def serial(self) -> bool:
+        """As of its source."""
+        return self.compression is not None or self.encoding.startswith("utf-16")
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
     """Work for a worker: open a file and say what it is.
 
     `expect`: it may be another file than was read there before: does it still begin and go on as that one did?
-    `candidates`: sources it may be a copy of (rotated by copying or compressing). `head_limit`: how much of the head
+    `candidates`: sources it may be a copy of (rotated by copying or compressing); `was_copy`: of which it was one, and
+    the content by which it still is, also where that source is gone. `head_limit`: how much of the head
     its format was chosen by before.
     """
 
@@ -48,6 +65,7 @@ class Probe:
     final: bool = True
     expect: Candidate | None = None
     candidates: tuple[Candidate, ...] = ()
+    was_copy: Candidate | None = None
     head_limit: int | None = None
     attempt: int = 0
 
@@ -56,12 +74,13 @@ class Probe:
 class Progress:
     """How far one generation of a source is. Byte counts are of decompressed bytes, except `disk_bytes`.
 
-    `ranges` are finished, in events or set aside: nothing of them is planned again. `seen_bytes` is how far readers
-    have looked. `leases` counts the spans that are planned and not yet finished. `read_at` is the (size, final) the
-    last plan was made for. `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were
-    set aside, with the rest read. `suspect`: it may be another file by now, and is looked at before it is read on.
-    `nameless`: deleted, but still held open and read. `copy_of`: its content is that of another source, which is read
-    instead. `gone`: it is no longer there.
+    `taken` are in events or set aside: nothing of them is planned again. `ranges` are those of them that are finished:
+    with a store they follow, when it has committed the events. `seen_bytes` is how far readers have looked. `leases`
+    counts the spans that are planned and not yet finished. `read_at` is the (size, final) the last plan was made for.
+    `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
+    read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
+    modification time when it last was what it is. `nameless`: deleted, but still held open and read. `copy_of`: its
+    content, as it ended in `copied`, is that of another source, which is read instead. `gone`: it is no longer there.
     """
 
     source: int
@@ -73,8 +92,9 @@ class Progress:
     identity: Identity | None = None
     file: tuple[int, int] | None = None
     first_path: str = ""
+    taken: Ranges = ()
     ranges: Ranges = ()
-    tails: tuple[Tail, ...] = ()
+    ends: tuple[End, ...] = ()
     seen_bytes: int = 0
     event_bytes: int = 0
     skipped_bytes: int = 0
@@ -85,7 +105,6 @@ class Progress:
     held_bytes: int = 0
     held_events: int = 0
     held_rejects: int = 0
-    last_offset: int | None = None
     leases: int = 0
     read_at: tuple[int, bool] | None = None
     attempts: int = 0
@@ -95,7 +114,9 @@ class Progress:
     suspect: bool = False
     nameless: bool = False
     copy_of: Key | None = None
+    copied: Tail | None = None
     gone: bool = False
+    verified: float = 0.0
 
     @property
     def key(self) -> Key:
@@ -108,8 +129,8 @@ class Progress:
 
     @property
     def finished_to(self) -> int:
-        """Everything before this offset is finished."""
-        return self.ranges[0][1] if self.ranges and self.ranges[0][0] == 0 else 0
+        """Everything before this offset is taken."""
+        return self.taken[0][1] if self.taken and self.taken[0][0] == 0 else 0
 
     @property
     def tail(self) -> Tail | None:
@@ -117,8 +138,12 @@ class Progress:
         return self.tail_at(self.finished_to)
 
     def tail_at(self, stop: int) -> Tail | None:
-        """What stands before the end of a finished range."""
-        return next((tail for tail in self.tails if tail[0] == stop), None)
+        """What stands before the end of a taken range."""
+        return next((end.tail for end in self.ends if end.tail[0] == stop), None)
+
+    def last_before(self, stop: int) -> int | None:
+        """Where the last record before the end of a taken range begins; None where that was set aside."""
+        return next((end.last_offset for end in self.ends if end.tail[0] == stop), None)
 
     @property
     def passed_over(self) -> bool:
@@ -127,11 +152,11 @@ class Progress:
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes to be read and in no finished event; unknown, hence 0, behind what was read of a serial source."""
+        """Bytes to be read and not taken yet; unknown, hence 0, behind what was read of a serial source."""
         if self.passed_over:
             return 0
         end = self.seen_bytes if self.serial else max(self.disk_bytes, self.seen_bytes)
-        return sum(high - low for low, high in complement(self.ranges, 0, end))
+        return sum(high - low for low, high in complement(self.taken, 0, end))
 
     @property
     def known_again(self) -> Candidate | None:
@@ -143,6 +168,12 @@ class Progress:
             self.key, self.path, self.file, identity.compression, identity.encoding, identity.head, self.tail
         )
 
+    @property
+    def known_as_copy(self) -> Candidate | None:
+        """Of which source it is a copy, and how the content it has by now is known again."""
+        known = self.known_again
+        return replace(known, key=self.copy_of, tail=self.copied) if known and self.copy_of else None
+
 
 # -- what a look at the disk changes ---------------------------------------------------------------------
 
@@ -150,17 +181,19 @@ class Progress:
 def observed(progress: Progress, found: Found, now: float) -> Progress:
     """The same file, seen again by a scan."""
     same = progress.disk_bytes == found.size and progress.modified == found.modified
-    if same and not progress.gone and not progress.nameless and progress.path == found.path:
+    doubted = progress.gone or progress.nameless or progress.suspect
+    if same and not doubted and progress.path == found.path:
         return progress
     # Its inode may have been given to another file: growth is checked by whoever reads it, everything else by a probe.
     grown = found.size > progress.disk_bytes and progress.path == found.path and not progress.serial
     return replace(
         progress,
         path=found.path,
+        first_path=progress.first_path if progress.identity else found.path,
         disk_bytes=found.size,
         modified=found.modified,
         changed_at=progress.changed_at if same else now,
-        suspect=progress.suspect or (progress.identity is not None and not grown),
+        suspect=progress.suspect or (progress.identity is not None and (not grown or progress.copy_of is not None)),
         nameless=False,
         gone=False,
         error=progress.error if progress.retrying or same else None,  # what was given up may be whole now
@@ -171,7 +204,7 @@ def shrunk(progress: Progress, found: Found) -> bool:
     """Whether the file is now shorter than what was read of it: it was truncated, a new generation begins."""
     if progress.serial:
         return found.size < progress.disk_bytes
-    return found.size < progress.seen_bytes
+    return found.size < min(progress.seen_bytes, progress.disk_bytes)
 
 
 def departed(progress: Progress) -> Progress:
@@ -182,18 +215,21 @@ def departed(progress: Progress) -> Progress:
 
 
 def lost(progress: Progress) -> tuple[int, int]:
-    """Bytes of a source that is gone that were seen but in no finished record, and those on disk that nobody saw."""
+    """Bytes of a source that is gone that were seen but are in no whole record, and those on disk that nobody saw."""
     if not progress.gone or progress.leases or progress.passed_over:
         return 0, 0
-    unfinished = sum(high - low for low, high in complement(progress.ranges, 0, progress.seen_bytes))
+    unfinished = sum(high - low for low, high in complement(progress.taken, 0, progress.seen_bytes))
     return unfinished, progress.unread_bytes - unfinished
 
 
 # -- what readers change ---------------------------------------------------------------------------------
 
 
-def probed(progress: Progress, identity: Identity, lease: int) -> Progress:
-    """With what opening it told. A generation keeps the reference its first times without a year were put near to."""
+def probed(progress: Progress, identity: Identity, lease: int, shared_bytes: int = 0) -> Progress:
+    """With what opening it told. A generation keeps the reference its first times without a year were put near to.
+
+    `shared_bytes` at its beginning are those of another source, as that of a copy which was written on.
+    """
     before = progress.identity
     if before is not None and before.head:
         identity = replace(identity, reference_us=before.reference_us)
@@ -207,14 +243,31 @@ def probed(progress: Progress, identity: Identity, lease: int) -> Progress:
         suspect=False,
         copy_of=None,
     )
-    if identity.hole_bytes and not progress.ranges:
+    if identity.hole_bytes and not progress.taken:
         progress = skipped(progress, 0, identity.hole_bytes, "a hole of NUL bytes, left by truncation")
+    if shared_bytes and not progress.taken:
+        progress = skipped(progress, 0, shared_bytes, "shared with another file, where it is read")
     return progress
 
 
-def committed(progress: Progress, batch: Batch) -> Progress:
-    """With one more batch read and in its place (or shown, if it is held)."""
+def took(progress: Progress, batch: Batch) -> Progress:
+    """With one more batch read: its bytes are nobody else's to read, unless it is held.
+
+    Raises `Overtaken` for bytes that are taken: nothing is taken twice, whoever reads it.
+    """
+    if complement(progress.taken, batch.start, batch.stop) != ((batch.start, batch.stop),):
+        raise Overtaken(
+            f"expected bytes {batch.start} to {batch.stop} of {progress.path!r} to be open, found some of them "
+            "taken; what is open is read anew"
+        )
     progress = looked(progress, batch.stop)
+    if batch.held:
+        return progress
+    return _ending(replace(progress, taken=include(progress.taken, batch.start, batch.stop)), batch)
+
+
+def committed(progress: Progress, batch: Batch) -> Progress:
+    """With one batch more in its place (or shown, if it is held) of those that it took."""
     if batch.held:
         return replace(
             progress,
@@ -222,12 +275,9 @@ def committed(progress: Progress, batch: Batch) -> Progress:
             held_events=batch.events,
             held_rejects=batch.rejects,
         )
-    ranges = include(progress.ranges, batch.start, batch.stop)
-    ends = {high for _, high in ranges}  # what was finished elsewhere needs never be known again
-    return replace(
+    progress = replace(
         progress,
-        ranges=ranges,
-        tails=(*(tail for tail in progress.tails if tail[0] in ends), *([batch.tail] if batch.stop in ends else [])),
+        ranges=include(progress.ranges, batch.start, batch.stop),
         event_bytes=progress.event_bytes + (batch.stop - batch.start),
         events=progress.events + batch.events,
         rejects=progress.rejects + batch.rejects,
@@ -235,8 +285,21 @@ def committed(progress: Progress, batch: Batch) -> Progress:
         held_bytes=0,
         held_events=0,
         held_rejects=0,
-        last_offset=max(batch.last_offset, progress.last_offset or 0),
     )
+    return _ending(progress, batch)
+
+
+def _ending(progress: Progress, batch: Batch) -> Progress:
+    """With the ends of what is taken or finished, that of `batch` included: other places are never gone on from."""
+    stops = {high for _, high in (*progress.taken, *progress.ranges)}
+    known = (*progress.ends, End(batch.tail, batch.last_offset))
+    return replace(progress, ends=tuple({end.tail[0]: end for end in known if end.tail[0] in stops}.values()))
+
+
+def read_through(progress: Progress, seen_to: int, head: bytes) -> Progress:
+    """With one lease given back by a reader that found nothing wrong."""
+    progress = finished(progress, seen_to, head)
+    return replace(progress, error=None, retrying=False, verified=progress.modified)
 
 
 def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:
@@ -248,6 +311,11 @@ def finished(progress: Progress, seen_to: int, head: bytes = b"") -> Progress:
     return progress
 
 
+def overtaken(progress: Progress, seen_to: int) -> Progress:
+    """With one lease given back by a reader that found its bytes finished: what is still open is planned anew."""
+    return replace(finished(progress, seen_to), read_at=None)
+
+
 def looked(progress: Progress, seen_to: int) -> Progress:
     """With a reader having looked as far as `seen_to`."""
     return progress if seen_to <= progress.seen_bytes else replace(progress, seen_bytes=seen_to)
@@ -255,12 +323,15 @@ def looked(progress: Progress, seen_to: int) -> Progress:
 
 def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` passed over: the bytes count as skipped, with the reason, and the rest goes on."""
-    open_bytes = sum(high - low for low, high in complement(progress.ranges, start, stop))
+    ranges, gaps = progress.ranges, complement(progress.taken, start, stop)
+    for low, high in gaps:  # what is taken is finished when its events are
+        ranges = include(ranges, low, high)
     return replace(
         progress,
-        ranges=include(progress.ranges, start, stop),
+        taken=include(progress.taken, start, stop),
+        ranges=ranges,
         seen_bytes=max(progress.seen_bytes, stop),
-        skipped_bytes=progress.skipped_bytes + open_bytes,
+        skipped_bytes=progress.skipped_bytes + sum(high - low for low, high in gaps),
         skipped_reason=reason,
         read_at=None,
     )
@@ -269,6 +340,11 @@ def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
 def set_aside(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` given up because of an error."""
     return replace(skipped(progress, start, stop, reason), last_error=reason)
+
+
+def nothing_left(work: Span | Probe) -> bool:
+    """Whether all records that begin in a span were taken before it failed: what follows is another span's."""
+    return isinstance(work, Span) and work.stop is not None and work.start >= work.stop
 
 
 def restart_from(span: Span, done_to: int | None, last_offset: int, tail: Tail | None) -> Span:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import os
 import zoneinfo
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
 
-_MAY_BE_ZERO = {"keep_events", "keep_bytes", "idle_flush_seconds", "retry_seconds", "follow_seconds", "copy_seconds"}
+_MAY_BE_ZERO = {
+    "keep_events",
+    "keep_bytes",
+    "idle_flush_seconds",
+    "retry_seconds",
+    "follow_seconds",
+    "copy_seconds",
+    "commit_seconds",
+    "keep_intervals",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +30,15 @@ class Settings:
     an unfinished last line is waited for. keep_events, keep_bytes: rows kept in memory, the newest. max_attempts: tries
     before a span is set aside; retry_seconds: pause after the first failure, doubled after each. max_concurrent_reads,
     max_open_files: limits shared by all workers; files read last are held open as far as the latter allows.
-    max_thread_deaths: replacements before the engine gives up.
-    follow_seconds: how long a file that was renamed or deleted is read on after it went quiet. copy_seconds: how long a
-    file that begins like one already read is waited for: it may be a copy in the making. finite: everything
-    is read once, as it is now, and last records are finished. patterns: find message templates while reading.
+    max_thread_deaths: replacements before the engine gives up. keep_intervals: how many of the things it did each
+    thread remembers for `monitor.activity()`. follow_seconds: how long a file that was renamed or deleted is read on
+    after it went quiet. copy_seconds: how long a file that begins like one already read is waited for: it may be a copy
+    in the making. finite: everything is read once, as it is now, and last records are finished. columns: which columns
+    of `snap.events` are made, besides those that say where a record stands and the level, time and service that
+    statistics need; all of them by default. patterns: find message templates while reading.
+    With a store: commit_seconds: pause between two commits; max_waiting_bytes: what may wait for the writer before
+    readers have to; keep_days, max_store_bytes: which of its rows are kept, by age and by the room they take (None:
+    all).
     """
 
     workers: int = 0
@@ -43,6 +58,12 @@ class Settings:
     follow_seconds: float = 30.0
     copy_seconds: float = 3.0
     max_thread_deaths: int = 20
+    keep_intervals: int = 4096
+    columns: tuple[str, ...] | None = None
+    commit_seconds: float = 0.1
+    max_waiting_bytes: int = 48 << 20
+    keep_days: float | None = None
+    max_store_bytes: int | None = None
     timezone: str = "UTC"
     missing_ok: bool = False
     notify: bool = True
@@ -52,12 +73,13 @@ class Settings:
     def __post_init__(self) -> None:
         if self.workers == 0:
             object.__setattr__(self, "workers", default_workers())
+        object.__setattr__(self, "columns", _names(self.columns))
         for field in fields(self):
             value = getattr(self, field.name)
             low = 0 if field.name in _MAY_BE_ZERO else None
-            if isinstance(field.default, bool | str):
+            if field.name == "columns" or isinstance(field.default, bool | str) or value is None is field.default:
                 continue
-            kind = int if isinstance(field.default, int) else (int, float)
+            kind = int if isinstance(field.default, int) or field.name.endswith("_bytes") else (int, float)
             if not isinstance(value, kind):
                 wanted = "a whole number" if kind is int else "a number"
                 raise SettingError(
@@ -80,6 +102,17 @@ class Settings:
                 setting="timezone",
                 value=self.timezone,
             ) from error
+
+
+def _names(columns: object) -> tuple[str, ...] | None:
+    """The names of columns, checked."""
+    if columns is None:
+        return None
+    names = list(columns) if isinstance(columns, Iterable) and not isinstance(columns, str) else None
+    if names is None or not all(isinstance(name, str) for name in names):
+        message = f"expected columns= to be a list of names, found {columns!r}; try ['timestamp', 'message']"
+        raise SettingError(message, setting="columns", value=columns)
+    return tuple(names)
 
 
 def default_workers() -> int:

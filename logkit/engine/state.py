@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from logkit.capture import EventFrame, SourceStatus
-from logkit.engine.progress import Key, Progress, committed
+from logkit.engine.progress import Key, Progress, committed, took
 from logkit.engine.status import status_of
+from logkit.engine.trace import TracedLock
 from logkit.sources import Batch
 from logkit.stats import Stats
 
@@ -37,27 +38,36 @@ class View:
     frames: tuple[EventFrame, ...]
     statuses: tuple[SourceStatus, ...]
     dropped_events: int
+    seq: int
+    """The commit of the store that all of this agrees with, and (`retention`) how often it had dropped rows."""
+    retention: int
 
 
 class State:
-    """What was read so far. Workers commit batches, the watcher moves progress along, anybody takes a view.
+    """What was read so far. Batches are committed to it, the watcher moves progress along, anybody takes a view.
+
+    Without a store a worker commits each batch as it has read it. With one (`stored`) it only takes the batch's bytes,
+    and the writer commits it once the store has; its rows are then the store's to keep.
 
     Every method may be called from any thread, and none does I/O, parsing or a callback under the lock.
     """
 
-    def __init__(self, keep_events: int, keep_bytes: int) -> None:
+    def __init__(self, keep_events: int, keep_bytes: int, *, stored: bool = False) -> None:
         # guards: everything below. Re-entrant, so that a method may call another one. Held for microseconds:
         # only references are copied and assigned, and a handful of integers added up.
-        self._lock = threading.RLock()
+        self._lock = TracedLock("the state's lock")
         # notified when the engine settles or stops; shares the lock
-        self._settled = threading.Condition(self._lock)
+        self._settled = threading.Condition(self._lock.lock)
         self._keep_events = keep_events
         self._keep_bytes = keep_bytes
+        self._stored = stored
+        self._seq = self._retention = 0
         self._progress: dict[Key, Progress] = {}
         self._status: dict[Key, SourceStatus] = {}
         self._parts: list[Stats] = []
         self._frames: deque[EventFrame] = deque()
-        self._held: dict[Key, Batch] = {}
+        self._held: dict[Key, Batch] = {}  # records still open at the end of a source, as they are shown
+        self._open: dict[Key, Batch] = {}  # the same as they were read last: with a store, what is shown follows
         self._kept_events = 0
         self._kept_bytes = 0
         self._counted = 0
@@ -107,29 +117,65 @@ class State:
 
     # -- batches
 
-    def commit(self, batch: Batch) -> None:
-        """Take in one batch as a whole: its statistics, its rows and its byte range become visible at once."""
+    def take(self, batch: Batch) -> None:
+        """From now on the bytes of a batch are not to be read again; it is to be committed.
+
+        Raises `Overtaken`, and changes nothing, where some of its bytes are taken already.
+        """
         key = batch.source, batch.generation
-        frame = None if batch.held else _frame_of(batch)
         with self._lock:
-            self._put_locked(committed(self._progress[key], batch))
-            self._held.pop(key, None)
+            self._put_locked(took(self._progress[key], batch))
+            self._open.pop(key, None)
             if batch.held:
-                self._held[key] = batch
-                return
-            if batch.events:
-                self._parts.append(batch.stats)
-                self._counted += batch.events
-            if frame is not None:
-                self._frames.append(frame)
-                self._kept_events += frame.frame.height
-                self._kept_bytes += frame.nbytes
-                self._drop_old_locked()
+                self._open[key] = batch
+
+    def commit(self, batch: Batch) -> None:
+        """Take one batch and commit it as a whole: its statistics, its rows and its byte range become visible at once.
+
+        Raises `Overtaken`, and changes nothing, where some of its bytes are taken already.
+        """
+        with self._lock:
+            self.take(batch)
+            self._commit_locked(batch)
+
+    def commit_stored(self, batches: Sequence[Batch], seq: int, retention: int) -> None:
+        """Commit batches that were taken, and that the store has by now, as one step."""
+        with self._lock:
+            for batch in batches:
+                self._commit_locked(batch)
+            self._version += (seq, retention) != (self._seq, self._retention)
+            self._seq, self._retention = seq, retention
+
+    def resume(self, known: Sequence[Progress], stats: Stats, seq: int, retention: int) -> None:
+        """Begin with what a store remembers."""
+        with self._lock:
+            for progress in known:
+                self._put_locked(progress)
+            self._parts.append(stats)
+            self._counted = stats.events
+            self._seq, self._retention = seq, retention
 
     def held(self, key: Key) -> Batch | None:
-        """The record still open at the end of a source, if it has been shown."""
+        """The record still open at the end of a source, as it was read last."""
         with self._lock:
-            return self._held.get(key)
+            return self._open.get(key)
+
+    def _commit_locked(self, batch: Batch) -> None:
+        key = batch.source, batch.generation
+        self._put_locked(committed(self._progress[key], batch))
+        self._held.pop(key, None)
+        if batch.held:
+            self._held[key] = batch
+            return
+        if batch.events:
+            self._parts.append(batch.stats)
+            self._counted += batch.events
+        frame = None if self._stored else _frame_of(batch)
+        if frame is not None:
+            self._frames.append(frame)
+            self._kept_events += frame.frame.height
+            self._kept_bytes += frame.nbytes
+            self._drop_old_locked()
 
     def _drop_old_locked(self) -> None:
         while self._frames and (
@@ -181,11 +227,12 @@ class State:
             version, dropped = self._version, self._counted - self._kept_events
             parts, frames = tuple(self._parts), tuple(self._frames)
             statuses = tuple(self._status.values())
+            seq, retention = self._seq, self._retention
         parts += tuple(batch.stats for batch in held)
         frames += tuple(frame for frame in map(_frame_of, held) if frame is not None)
         if self._keep_events == 0:
             dropped += sum(batch.events for batch in held)
-        return View(version, parts, frames, statuses, dropped)
+        return View(version, parts, frames, statuses, 0 if self._stored else dropped, seq, retention)
 
     def totals(self) -> Totals:
         """Counts for a progress bar."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from logkit.capture import SourceStatus
-from logkit.engine.progress import DELETED, Progress, lost
+from logkit.capture import DELETED, SourceStatus
+from logkit.engine.progress import Progress, lost
 from logkit.sources.service import shown
 
 
@@ -20,7 +20,7 @@ def status_of(progress: Progress) -> SourceStatus:
         format=identity.format.name if identity and identity.format else None,
         compression=identity.compression if identity else None,
         size_bytes=progress.seen_bytes if progress.serial else progress.disk_bytes,
-        offset_bytes=progress.finished_to,
+        offset_bytes=progress.ranges[0][1] if progress.ranges and progress.ranges[0][0] == 0 else 0,
         seen_bytes=progress.seen_bytes,
         committed_bytes=progress.event_bytes,
         skipped_bytes=progress.skipped_bytes + unfinished,

@@ -8,15 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from logkit.capture import ThreadStatus
+from logkit.engine.trace import Trace
+
+_IDLE = frozenset({"starting", "waiting", "sleeping", "blocked"})
 
 
 class Activity:
-    """What one thread is doing. Only that thread writes; anybody reads, and sees one whole tuple or the next."""
+    """What one thread is doing, and did. Only that thread writes; anybody reads, and sees one whole tuple or the next.
 
-    __slots__ = ("_now", "busy_seconds", "bytes", "events", "failures", "last_error", "name", "spans")
+    `keep_intervals` is how many of the things it did are remembered.
+    """
 
-    def __init__(self, name: str) -> None:
+    __slots__ = ("_now", "_trace", "busy_seconds", "bytes", "events", "failures", "last_error", "name", "spans")
+
+    def __init__(self, name: str, keep_intervals: int = 0) -> None:
         self.name = name
+        self._trace = Trace(keep_intervals)
         self._now: tuple[str, str, float] = ("starting", "", time.monotonic())
         self.spans = self.events = self.bytes = self.failures = 0
         self.busy_seconds = 0.0
@@ -24,21 +31,33 @@ class Activity:
 
     def enter(self, state: str, doing: str = "") -> None:
         """From now on the thread is in `state`, working on `doing`."""
-        before, _, since = self._now
+        before, did, since = self._now
         now = time.monotonic()
-        if before not in ("starting", "waiting"):
+        if before not in _IDLE:
             self.busy_seconds += now - since
+        self._trace.append((before, did, since, now))
         self._now = (state, doing, now)
 
     @contextmanager
-    def during(self, state: str) -> Iterator[None]:
-        """`state` for the length of a block, on the same piece of work; then what it was before."""
-        before, doing, _ = self._now
-        self.enter(state, doing)
+    def during(self, state: str, doing: str | None = None) -> Iterator[None]:
+        """`state` for the length of a block, on the same piece of work unless `doing` is given; then what it was."""
+        before, did, _ = self._now
+        self.enter(state, did if doing is None else doing)
         try:
             yield
         finally:
-            self.enter(before, doing)
+            self.enter(before, did)
+
+    def held(self, lock: str, since: float) -> None:
+        """From `since` until now the thread held a lock that others waited for; it goes on with what it was doing."""
+        state, doing, start = self._now
+        now = time.monotonic()
+        since = max(since, start)
+        self._trace.append((state, doing, start, since))
+        self._trace.append(("holding", lock, since, now))
+        if state not in _IDLE:
+            self.busy_seconds += now - start
+        self._now = (state, doing, now)
 
     def failed(self, error: BaseException) -> None:
         """Count a failure and remember its text."""
@@ -47,12 +66,13 @@ class Activity:
 
     def status(self, alive: bool) -> ThreadStatus:
         """A frozen copy."""
+        intervals, forgotten = self._trace.read()
         state, doing, since = self._now
         return ThreadStatus(
             name=self.name,
             alive=alive,
             state=state if alive or state in ("stopped", "died") else "not started",
-            doing=doing,
+            doing=doing.encode("utf-8", "backslashreplace").decode("utf-8"),  # bytes of a path that are no text
             since=since,
             spans=self.spans,
             events=self.events,
@@ -60,6 +80,8 @@ class Activity:
             busy_seconds=self.busy_seconds,
             failures=self.failures,
             last_error=self.last_error,
+            intervals=intervals,
+            forgotten_intervals=forgotten,
         )
 
 
@@ -70,10 +92,14 @@ class EngineThread(threading.Thread):
     """
 
     def __init__(
-        self, name: str, loop: Callable[[Activity], None], died: Callable[[EngineThread, BaseException], None]
+        self,
+        name: str,
+        loop: Callable[[Activity], None],
+        died: Callable[[EngineThread, BaseException], None],
+        keep_intervals: int = 0,
     ) -> None:
         super().__init__(name=name, daemon=True)
-        self.activity = Activity(name)
+        self.activity = Activity(name, keep_intervals)
         self._loop = loop
         self._died = died
 

@@ -11,12 +11,13 @@ import itertools
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from logkit.engine import planning
 from logkit.engine import progress as core
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
@@ -24,7 +25,8 @@ from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
 from logkit.engine.worker import Outcome, Work
-from logkit.sources import Roots, Skipped, Span
+from logkit.sinks import registry
+from logkit.sources import Roots, Skipped
 
 _SCAN_COST_FACTOR = 50  # a quiet scan of cost c is followed by 50 c of rest: at most 2 % of a core
 _EARLY_COST_FACTOR = 10  # one that notification asks for, by at least 10 c
@@ -45,6 +47,7 @@ class Watcher:
         outcomes: deque[Outcome],
         stopping: threading.Event,
         files: Descriptors,
+        delivery: Delivery,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roots = roots
@@ -56,18 +59,23 @@ class Watcher:
         self._clock = clock
         self._wake = threading.Event()
         self._changed: deque[str] = deque()  # paths from notification; append and popleft are atomic
-        self._tracker = Tracker(settings, state, files)
+        self._delivery = delivery
+        self._tracker = Tracker(settings, state, files, delivery)
         self._dirty = self._tracker.dirty
         self._ties = itertools.count()
         self._backlog: deque[Work] = deque()
         self._delayed: list[tuple[float, int, Work]] = []  # the retry heap: when, tie-breaker, what
         self._due: dict[Key, float] = {}  # when to plan a source again: an idle flush, or a copy that came to nothing
-        self._in_flight = 0
+        self._out: Counter[Key] = Counter()  # pieces of work not concluded: here, queued, or in a worker's hands
         self._next_scan = 0.0
         self._earliest_scan = 0.0
         self._scanned = 0  # the newest ticket a full scan has been made for
         self.skipped: tuple[Skipped, ...] = ()
         self.missing: tuple[str, ...] = ()
+
+    def resume(self, known: Sequence[Progress]) -> None:
+        """Take up the sources that a store remembers, before the threads start."""
+        self._tracker.resume(known, self._roots.covers)
 
     def nudge(self, path: str | None = None) -> None:
         """Wake the watcher, to look at one path or just to go round once more. Any thread may call."""
@@ -77,11 +85,19 @@ class Watcher:
 
     def loop(self, activity: Activity) -> None:
         """Go round until the stop event is set."""
+        self._recount()
         while not self._stopping.is_set():
             wait = self.step(activity)
-            activity.enter("waiting")
+            activity.enter("sleeping")
             self._wake.wait(wait)
             self._wake.clear()
+
+    def _recount(self) -> None:
+        """Put leases right that the thread before this one did not come to give or to take back when it died."""
+        for progress in self._state.all_progress():
+            if progress.leases != self._out[progress.key]:
+                self._state.change(progress.key, lambda p: replace(p, leases=self._out[p.key], read_at=None))
+                self._dirty[progress.key] = None
 
     def step(self, activity: Activity) -> float:
         """One round: look, take outcomes back, plan, feed the queue. Returns how long there is nothing to do."""
@@ -109,9 +125,11 @@ class Watcher:
 
     def _scan(self, now: float) -> None:
         began = self._clock()
-        scan = self._roots.scan()
-        self.skipped, self.missing = tuple(scan.skipped), tuple(scan.missing)
-        self._tracker.take(scan.found, now)
+        scan, ours = self._roots.scan(), registry.ours()
+        own = [one for one in scan.found if ours.has(one)]
+        self.skipped = (*scan.skipped, *(Skipped(one.path, "a store that is open here") for one in own))
+        self.missing = tuple(scan.missing)
+        self._tracker.take([one for one in scan.found if one not in own] if own else scan.found, now)
         cost = self._clock() - began
         after = self._clock()
         self._next_scan = after + max(self._settings.poll_seconds, _SCAN_COST_FACTOR * cost)
@@ -131,30 +149,35 @@ class Watcher:
         while self._outcomes:
             outcome = self._outcomes[0]
             key = outcome.work.source, outcome.work.generation
+            before = self._state.progress(key)
             if outcome.error is None:
                 self._succeeded(key, outcome, now)
             else:
                 self._failed(key, outcome, now)
+            self._tracker.conclude(key)
+            if before is not None and before.copy_of is not None:
+                self._tracker.conclude(before.copy_of)
+            self._delivery.mark(key)
             # Only now: should this thread die on the way, the next one takes the outcome up again.
             self._outcomes.popleft()
-            self._in_flight -= 1
+            self._out[key] -= 1
+            if not self._out[key]:
+                del self._out[key]
             self._dirty[key] = None
 
     def _succeeded(self, key: Key, outcome: Outcome, now: float) -> None:
         identity = outcome.identity
         if identity is None:
-            self._state.change(
-                key, lambda p: replace(core.finished(p, outcome.seen_to, outcome.head), error=None, retrying=False)
-            )
+            self._state.change(key, lambda p: core.read_through(p, outcome.seen_to, outcome.head))
         elif not outcome.same:
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
             self._look_again(key, now)
         elif outcome.copy_of is not None:
-            self._tracker.is_copy(key, outcome.copy_of, identity)
+            self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:
-            self._state.change(key, lambda p: core.probed(p, identity, 1))
+            self._state.change(key, lambda p: core.probed(p, identity, 1, outcome.shared_bytes))
 
     def _may_still_grow(self, key: Key, now: float) -> bool:
         """Whether a file that begins like another is waited for: a copy in the making shows itself when it is done."""
@@ -178,6 +201,9 @@ class Watcher:
             self._state.change(key, lambda p: core.finished(p, 0))
             self._look_again(key, now)
             return
+        if outcome.cause == "overtaken" or core.nothing_left(left):
+            self._state.change(key, lambda p: core.overtaken(p, outcome.seen_to))
+            return
         tried = left.attempt >= self._settings.max_attempts
         # While watching, a file that cannot be read now is waited for without end: it may come back.
         patient = outcome.cause == "io" and not self._settings.finite and self._known_key(key)
@@ -190,6 +216,7 @@ class Watcher:
         )
         pause = min(self._settings.retry_seconds * 2 ** min(left.attempt - 1, 20), self._settings.max_retry_seconds)
         heapq.heappush(self._delayed, (now + pause, next(self._ties), left))
+        self._out[key] += 1
 
     def _known_key(self, key: Key) -> bool:
         progress = self._state.progress(key)
@@ -203,17 +230,23 @@ class Watcher:
         if isinstance(left, Probe) or left.stop is None or outcome.cause != "poison" or hopeless:
             return replace(progress, error=error)
         # One block at the place of the failure is given up, not the whole span: the rest is planned anew.
-        stop = min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
+        stop = outcome.resume_at or min(left.start + self._settings.block_bytes, max(left.stop, left.start + 1))
         return core.set_aside(progress, left.start, stop, error)
 
     def _take_due(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
-            work = heapq.heappop(self._delayed)[2]
+            _, tie, work = heapq.heappop(self._delayed)
             progress = self._state.progress((work.source, work.generation))
-            if progress is not None:
+            if isinstance(work, Probe) and progress is not None:
+                if self._tracker.is_too_early(progress):
+                    heapq.heappush(self._delayed, (now + _SCAN_PAUSE, tie, work))
+                    continue
+                # What it may be a copy of is another question by now, should its inode have been used again.
+                again = planning.probe(progress, work.final, self._tracker.candidates(progress))
+                work = replace(again, attempt=work.attempt)
+            elif progress is not None:
                 work = replace(work, path=progress.path)  # it may have been renamed since
             self._backlog.appendleft(work)
-            self._in_flight += 1
         for key, when in list(self._due.items()):
             if when <= now:
                 del self._due[key]
@@ -223,36 +256,36 @@ class Watcher:
 
     def _plan(self, now: float) -> None:
         for key in list(self._dirty):
-            del self._dirty[key]
             before = self._state.progress(key)
-            if before is None:
-                continue
-            if before.gone or (before.copy_of and not before.suspect):
-                continue
-            final = planning.flush_due(before, now, self._settings)
-            if planning.needs_probe(before, final):
-                after = self._state.change(key, lambda p: replace(p, leases=1))
-                self._put(planning.probe(after, final, self._tracker.candidates(after)))
-                continue
-            spans: list[Span] = []
+            if before is None or before.gone or (before.copy_of and not before.suspect):
+                del self._dirty[key]
+            elif before.leases or not self._tracker.is_too_early(before):
+                self._plan_source(before, now)
+                del self._dirty[key]  # only now: should this thread die on the way, the next one plans it
+
+    def _plan_source(self, before: Progress, now: float) -> None:
+        work: list[Work] = []
+        final = planning.flush_due(before, now, self._settings)
+        if planning.needs_probe(before, final):
+            after = replace(before, leases=1)
+            work.append(planning.probe(after, final, self._tracker.candidates(after)))
+        else:
             after, spans = planning.plan(before, now, self._settings)
-            if after is not before:
-                # Nobody else changes a source without leases, so this is still the value `plan` saw.
-                self._state.change(key, lambda _, planned=after: planned)  # type: ignore[misc]
-            for span in spans:
-                self._put(span)
-            if not spans:
-                self._await_flush(key, after, now)
+            work += spans
+        if work:
+            self._out[before.key] += len(work)
+            self._backlog += work
+        if after is not before:
+            # Nobody else plans, but the writer may have committed some of what was taken since `before`.
+            self._state.change(before.key, lambda p: replace(p, leases=after.leases, read_at=after.read_at))
+        if not work:
+            self._await_flush(before.key, after, now)
 
     def _await_flush(self, key: Key, progress: Progress, now: float) -> None:
         if progress.leases or not planning.waits_for_flush(progress):
             return
         if not planning.flush_due(progress, now, self._settings):
             self._due.setdefault(key, progress.changed_at + self._settings.idle_flush_seconds)
-
-    def _put(self, work: Work) -> None:
-        self._backlog.append(work)
-        self._in_flight += 1
 
     def _feed(self) -> None:
         """Hand work to the queue until it is full; the rest waits here, and a finished span wakes us."""
@@ -265,14 +298,19 @@ class Watcher:
 
     def _is_settled(self) -> bool:
         """Whether all that was there at the last scan has been read, or has been given up."""
-        hopeful = [work for _, _, work in self._delayed if not isinstance(work, Probe) or self._settings.finite]
-        waiting = (self._in_flight, self._outcomes, self._dirty, self._changed, hopeful)
-        return not any(waiting) and not any(self._is_partial(key) for key in self._due)
+        if self._outcomes or self._dirty or self._changed or len(self._out) > len(self._delayed):
+            return False
+        hopeful = any(not isinstance(work, Probe) or self._settings.finite for _, _, work in self._delayed)
+        in_flight = self._out.total() - len(self._delayed)
+        partial = any(self._is_partial(key) for key in self._due)
+        return not (in_flight or hopeful or partial) and self._delivery.settled
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""
         progress = self._state.progress(key)
-        return progress is not None and progress.unread_bytes > progress.held_bytes
+        if progress is None or progress.gone or progress.passed_over:
+            return False
+        return progress.unread_bytes > progress.held_bytes or planning.is_undecided(progress)
 
     def _rest(self, now: float) -> float:
         """Seconds until something is due by itself."""

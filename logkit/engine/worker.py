@@ -13,20 +13,25 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
+from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Probe, Tail, restart_from
-from logkit.engine.state import State
+from logkit.engine.progress import Candidate, Key, Overtaken, Probe, Tail, restart_from
 from logkit.engine.threads import Activity, describe
+from logkit.engine.trace import turn
 from logkit.errors import LogkitError
 from logkit.sources import Batch, Identity, ReadOptions, Span, identify
 from logkit.sources.archives import TornArchive
 from logkit.sources.batches import batches_of
-from logkit.sources.chunks import read_from
+from logkit.sources.chunks import first_record, read_from
 from logkit.sources.ending import end_of
 from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
 from logkit.sources.reader import Reader, reader_for
 
 Work = Span | Probe
+
+_COMPARED_BYTES = 1 << 20
 
 
 class ContentChanged(LogkitError):
@@ -39,8 +44,10 @@ class Outcome:
 
     `seen_to` is how far the reader looked into the source, `head` how the file begins. `cause` tells failures of the
     file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
-    (`changed`) and content nobody can read (`poison`). Of a probe: `same` says whether the file is the one expected;
-    `copy_of` whose content it has, and `maybe_of` whose content it may come to have (a copy in the making).
+    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
+    on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
+    has (all that was finished of it, up to `copy_to`, or a part: None), and `copied` how it ends by now; `maybe_of`
+    whose content it may come to have (a copy in the making); `shared_bytes` are at the beginning of a copy written on.
     """
 
     work: Work
@@ -51,13 +58,17 @@ class Outcome:
     identity: Identity | None = None
     same: bool = True
     copy_of: Key | None = None
+    copy_to: int | None = None
+    copied: Tail | None = None
     maybe_of: Key | None = None
+    shared_bytes: int = 0
     cause: str = "poison"
+    resume_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all workers of a monitor share beside the state and the queue."""
+    """What all workers of a monitor share beside the queue."""
 
     outcomes: deque[Outcome]
     """Appended to by workers, taken by the watcher; both are atomic."""
@@ -67,14 +78,17 @@ class Shared:
     files: Descriptors
     reads: threading.Semaphore
     """How many may read at once."""
+    delivery: Delivery
+    """Where batches go."""
+    finite: bool = False
+    """Whether files are read as they are now, and no more will come."""
 
 
 class Worker:
     """The loop of one `logkit-worker-N`, and the span in its hands."""
 
-    def __init__(self, work: queue.Queue[Work | None], state: State, shared: Shared) -> None:
+    def __init__(self, work: queue.Queue[Work | None], shared: Shared) -> None:
         self._queue = work
-        self._state = state
         self._shared = shared
         self._span: Span | None = None
         self._done_to: int | None = None
@@ -94,7 +108,7 @@ class Worker:
         try:
             if work is None or self._shared.stopping.is_set():
                 return work is not None
-            activity.enter("reading", work.path)
+            activity.enter("probing" if isinstance(work, Probe) else "reading", work.path)
             self._hand_back(self._run(work, activity))
             return True
         except BaseException as error:
@@ -123,18 +137,56 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            for one in probe.candidates:
-                if _is(descriptor, identity, one):
-                    return Outcome(probe, identity=identity, copy_of=one.key)
+            # Where nothing was finished and the two cannot be compared byte by byte, a few bytes alike prove nothing.
+            known = [one for one in probe.candidates if one.tail is not None or not (one.serial or identity.serial)]
+            begun = [one for one in known if identity.head.startswith(one.head)]
+            original = next((one for one in begun if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
-            if not alike:
+            was = probe.was_copy if probe.was_copy and _is(descriptor, identity, probe.was_copy) else None
+            if not alike and original is None and was is None:
                 return Outcome(probe, identity=identity)
-            end = end_of(descriptor, identity.compression, identity.encoding)
-        for one in alike:
-            part = self._is_part_of(one, identity, end)
-            if part is not False:
-                return Outcome(probe, identity=identity, copy_of=one.key if part else None, maybe_of=one.key)
-        return Outcome(probe, identity=identity)
+            whole = identity.compression is not None and original is not None
+            end = None if whole else end_of(descriptor, identity.compression, identity.encoding)
+        if original is not None:
+            shared = None if end is None else self._shared_bytes(probe, identity, original, end)
+            if shared is not None:
+                return Outcome(probe, identity=identity, shared_bytes=shared)
+            to = original.tail[0] if original.tail else 0
+            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or original.tail)
+        assert end is not None
+        parts = {one.key: self._is_part_of(one, identity, end) for one in alike}
+        for key, part in parts.items():
+            if part:
+                return Outcome(probe, identity=identity, copy_of=key, copied=end)
+        if was is not None and was.tail is not None:
+            if identity.serial or end[0] == was.tail[0]:
+                return Outcome(probe, identity=identity, copy_of=was.key, copied=was.tail)
+            return Outcome(probe, identity=identity, shared_bytes=was.tail[0])
+        return Outcome(probe, identity=identity, maybe_of=next((key for key in parts if parts[key] is None), None))
+
+    def _shared_bytes(self, probe: Probe, identity: Identity, one: Candidate, end: Tail) -> int | None:
+        """How many whole lines' bytes a copy shares with its original, where it has others behind them; else None.
+
+        None also where the original can no longer be compared with it: then the copy is all there is.
+        """
+        if identity.serial or one.compression is not None or self._is_part_of(one, identity, end) is not False:
+            return None
+        files, at, lines, alike = self._shared.files, 0, 0, _COMPARED_BYTES
+        while alike == _COMPARED_BYTES:  # one after the other: who holds a file open must not wait for another
+            with files.borrow(probe.path, probe.file) as descriptor:
+                copy = os.pread(descriptor, _COMPARED_BYTES, at)
+            try:
+                with files.borrow(one.path, one.file) as descriptor:
+                    alike = _alike(copy, os.pread(descriptor, _COMPARED_BYTES, at))
+                    intact = same_content(descriptor, one.compression, one.encoding, one.head, one.tail)
+            except OSError:
+                return None
+            if not intact:
+                return None
+            if end_of_line := copy.rfind(identity.line_end, 0, alike) + 1:
+                lines = at + end_of_line
+            at += alike
+        return lines if alike < len(copy) else None
 
     def _is_part_of(self, one: Candidate, identity: Identity, end: Tail) -> bool | None:
         """Whether all there is of a file stands in the source it may be a copy of; None where it cannot be told."""
@@ -150,15 +202,15 @@ class Worker:
         with shared.files.borrow(span.path, span.file) as descriptor:
             if not same_content(descriptor, span.compression, span.encoding, span.head, span.tail):
                 raise ContentChanged(f"expected what was read before, found other content; {span.path!r} is read anew")
+            # Half a character waits for its rest even when the line it ends is flushed: it may still come.
             source = reader_for(
-                descriptor, span.path, span.compression, span.encoding, read_from(span), final=span.final
+                descriptor, span.path, span.compression, span.encoding, read_from(span), final=shared.finite
             )
             reader = _WatchedReader(source, descriptor, span, shared.reads, activity)
             activity.enter("parsing", span.path)
             try:
                 for batch in batches_of(span, reader, shared.options):
-                    self._apply(batch, activity)
-                    if shared.stopping.is_set():
+                    if not self._deliver(batch, activity) or shared.stopping.is_set():
                         break
             finally:
                 self._seen_to = reader.at
@@ -166,20 +218,23 @@ class Worker:
         activity.spans += 1
         return Outcome(span, seen_to=reader.at, head=head)
 
-    def _apply(self, batch: Batch, activity: Activity) -> None:
-        with activity.during("applying"):
-            self._state.commit(batch)
-            if not batch.held:
-                # At once: whatever fails from here on, this batch must not be read again.
-                self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
-                self._tail = batch.tail
-                activity.events += batch.events
-            self._state.tidy()
+    def _deliver(self, batch: Batch, activity: Activity) -> bool:
+        """Pass a batch on; False where the engine stops before there is room for it."""
+        delivery = self._shared.delivery
+        with activity.during(delivery.waiting):
+            if not delivery.put(batch):
+                return False
+        if not batch.held:
+            # At once: whatever fails from here on, this batch must not be read again.
+            self._done_to, self._last_offset = batch.stop, max(self._last_offset, batch.last_offset)
+            self._tail = batch.tail
+            activity.events += batch.events
+        return True
 
     def _failure(self, work: Work, error: BaseException) -> Outcome:
         cause = "io" if isinstance(error, OSError) else "poison"
-        if isinstance(error, TornArchive | ContentChanged):
-            cause = "torn" if isinstance(error, TornArchive) else "changed"
+        for kind, name in ((TornArchive, "torn"), (ContentChanged, "changed"), (Overtaken, "overtaken")):
+            cause = name if isinstance(error, kind) else cause
         if isinstance(work, Probe):
             again = replace(work, attempt=work.attempt + 1)
             return Outcome(work, again, describe(error), cause=cause)
@@ -189,7 +244,30 @@ class Worker:
             if mine
             else restart_from(work, None, -1, None)
         )
-        return Outcome(work, left, describe(error), self._seen_to if mine else 0, cause=cause)
+        resume_at = self._behind(left) if cause == "poison" else None
+        return Outcome(work, left, describe(error), self._seen_to if mine else 0, cause=cause, resume_at=resume_at)
+
+    def _behind(self, span: Span) -> int | None:
+        """Where the next record begins behind the block in which a span failed: half a line is no event.
+
+        The block's end where none begins for as long as a record may be, the end of what is there before that. None of
+        a source that can only be read from its start, and where this fails as well.
+        """
+        if span.limit is None or span.stop is None:
+            return None
+        options = self._shared.options
+        end = min(span.start + options.block_bytes, max(span.stop, span.start + 1))
+        limit = min(span.limit, end + options.max_record_bytes)
+        behind = replace(span, start=end, stop=limit, limit=limit, aligned=False, final=True)
+        try:
+            with self._shared.files.borrow(span.path, span.file) as descriptor:
+                reader = reader_for(descriptor, span.path, None, span.encoding, read_from(behind))
+                found = first_record(behind, reader, options)
+        except BaseException:  # as what failed before may do again, panics included: the block alone is set aside then
+            return None
+        if found is not None:
+            return found
+        return limit if limit == span.limit else end
 
     def _hand_back(self, outcome: Outcome) -> None:
         self._shared.outcomes.append(outcome)
@@ -214,7 +292,7 @@ class _WatchedReader:
         self.at = read_from(span)
 
     def readinto(self, view: memoryview) -> int:
-        with self._turn, self._activity.during("reading"):
+        with turn(self._turn, "a turn to read", self._activity), self._activity.during("reading"):
             got = self._reader.readinto(view)
         self.at += got
         self._activity.bytes += got
@@ -230,6 +308,13 @@ class _WatchedReader:
 def _is(descriptor: int, identity: Identity, one: Candidate) -> bool:
     """Whether a file has the content of a source, as far as that was read."""
     return same_content(descriptor, identity.compression, identity.encoding, one.head, one.tail)
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """How many bytes they have in common at the beginning."""
+    size = min(len(one), len(other))
+    differ = np.flatnonzero(np.frombuffer(one, np.uint8, size) != np.frombuffer(other, np.uint8, size))
+    return int(differ[0]) if len(differ) else size
 
 
 def _may_become(identity: Identity, one: Candidate) -> bool:

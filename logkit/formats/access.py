@@ -7,8 +7,10 @@ from typing import Final
 
 import polars as pl
 
-from logkit.formats.base import Format, Parsed, TimeRules
+from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Records
+from logkit.formats.regex import Regex
+from logkit.formats.template import Template
 from logkit.schema import STATS_FIELDS
 
 EXTRA: Final = "extra"
@@ -29,7 +31,7 @@ class Access:
     no unit is named; a bare number with a point is one of seconds too). A malformed request line stays a message.
     """
 
-    inner: Format
+    inner: Template | Regex
 
     @property
     def name(self) -> str:
@@ -49,12 +51,15 @@ class Access:
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the inner format's fields."""
-        fields: tuple[str, ...] = getattr(self.inner, "fields", ())
-        return fields
+        return self.inner.fields
 
     def starts(self, lines: Lines) -> Mask:
         """Which lines start a record."""
         return self.inner.starts(lines)
+
+    def recognises(self, lines: Lines) -> Mask:
+        """Which lines the inner format reads."""
+        return self.inner.recognises(lines)
 
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """Read the records; see the class."""

@@ -30,7 +30,11 @@ DELETE = "\x7f"
 """What stands for a byte that is no UTF-8: as long as that byte, so that positions stay. Shown as U+FFFD."""
 
 _INLINE = 12  # an Arrow string view holds strings up to this length in itself
-_KEEP = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF], np.uint32)
+_HALF = np.uint64(32)
+_SHOWN = np.array(  # which bits of a text's first 16 bytes its view shows, by its length
+    [[(1 << min(8 * n, 64)) - 1, (1 << max(8 * n - 64, 0)) - 1] for n in range(_INLINE + 1)] + [[0xFFFFFFFF, 0]],
+    np.uint64,
+).T.copy()
 
 
 class Block:
@@ -134,28 +138,45 @@ class Text:
             todo = todo[(start[todo] < stop[todo]) & blank[raw[stop[todo] - 1]]]
         return Text(self.block, start, stop)
 
-    def series(self, name: str = "", valid: Mask | None = None) -> pl.Series:
-        """The field as a Polars String series that points into the block; null where not `valid`."""
+    def series(self, name: str = "", valid: Mask | None = None, *, exact: bool = False) -> pl.Series:
+        """The field as a Polars String series that points into the block; null where not `valid`.
+
+        `exact`: with `DELETE` as it stands there, so that a position in the text is one in the block.
+        Raises `ValueError` where a text is not within the block or cut within a character: Polars trusts what it gets.
+        """
         import polars as pl
         import pyarrow as pa
 
         size = len(self.start)
-        length = (self.stop - self.start).astype(np.uint32)
-        views = np.zeros((size, 4), np.uint32)
-        views[:, 0] = length
-        views[:, 1] = self.block.words(self.start, "<u4")
-        views[:, 3] = self.start
-        short = np.flatnonzero(length <= _INLINE)
-        if len(short):
-            at, left = self.start[short], length[short].astype(np.int64)
-            for word in range(3):
-                keep = _KEEP[np.clip(left - 4 * word, 0, 4)]
-                views[short, 1 + word] = self.block.words(at + 4 * word, "<u4") & keep
+        length = self.stop - self.start
+        # A view is 16 bytes: the length, then the text itself, or its first four bytes and where it stands.
+        self._check(length)
+        words = self.block.words(self.start, "V16").view("<u8")
+        low, high = words[0::2], words[1::2]
+        shown = np.minimum(length, _INLINE + 1)
+        low, high = low & _SHOWN[0, shown], high & _SHOWN[1, shown]
+        views = np.empty((size, 2), np.uint64)
+        views[:, 0] = (low << _HALF) | length.view(np.uint64)
+        views[:, 1] = (low >> _HALF) | (high << _HALF)
+        long = np.flatnonzero(length > _INLINE)
+        views[long, 1] = self.start[long].view(np.uint64) << _HALF
         nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
         buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
         series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), size, buffers))).alias(name)
         assert series.dtype == pl.String
-        return series.str.replace_all(DELETE, "\ufffd", literal=True) if self.block.deleted else series
+        return series if exact or not self.block.deleted else series.str.replace_all(DELETE, "\ufffd", literal=True)
+
+    def _check(self, length: Positions) -> None:
+        if not len(length):
+            return
+        fits = self.start.min() >= 0 and length.min() >= 0 and self.stop.max() <= self.block.size < 2**31
+        if not fits or ((self._within(self.start) | self._within(self.stop)) & (length > 0)).any():
+            raise ValueError("expected texts within their block, cut between characters, found others")
+
+    def _within(self, at: Positions) -> Mask:
+        """Which positions are within a character."""
+        within: Mask = (self.block.bytes[at] & 0xC0) == 0x80
+        return within
 
 
 @dataclass(frozen=True, slots=True)

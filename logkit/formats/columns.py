@@ -11,8 +11,15 @@ import polars as pl
 
 from logkit.errors import FormatError
 from logkit.formats.block import Block, Mask, Text
-from logkit.formats.levels import LevelWords, levels_from_status, levels_from_syslog, read_levels
-from logkit.schema import LEVEL, NUMBERS, TIMESTAMP
+from logkit.formats.levels import (
+    NONE,
+    LevelWords,
+    level_codes,
+    levels_from_status,
+    levels_from_syslog,
+    read_levels,
+)
+from logkit.schema import LEVEL, LEVELS, NUMBERS, TIMESTAMP
 
 Ints = npt.NDArray[np.int64]
 Column = Text | pl.Series
@@ -27,12 +34,23 @@ DURATIONS: Final = {"duration_ms": 1.0, "duration_s": 1e3, "duration_us": 1e-3, 
 LEVEL_KINDS: Final = (*get_args(LevelWords), "status", "syslog", "none")
 """Where levels come from: a word in `level`, an HTTP `status`, a syslog priority in `pri`, nowhere."""
 
-_LEADING_LEVEL: Final = r"^(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)[: ]"
+LevelKind = str | tuple[tuple[str, str], ...]
+"""One of `LEVEL_KINDS`, or what a format writes in `level` with the level each means (else it is read as a word)."""
+
+_LEADING_LEVEL: Final = (
+    r"^(?:<[0-9]>)?\[?(?:(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\]?[: ]"
+    r"|((?i:trace|debug|info|notice|warn|warning|error|crit|critical|alert|emerg|fatal|panic))(?:: |\] ))"
+)
 _SOURCES: Final = {"status": "status", "syslog": "pri"}
 
 
-def check_levels(name: str, kind: str, fields: Iterable[str]) -> None:
+def check_levels(name: str, kind: LevelKind, fields: Iterable[str]) -> None:
     """FormatError where a format's levels come from nowhere it has."""
+    if isinstance(kind, tuple):
+        if unknown := sorted({level for _, level in kind} - set(LEVELS)):
+            message = f"format {name!r}: expected levels= to give one of {', '.join(LEVELS)}, found {unknown[0]!r}"
+            raise FormatError(message, name=name)
+        return
     if kind not in LEVEL_KINDS:
         raise FormatError(
             f"format {name!r}: expected levels= one of {', '.join(LEVEL_KINDS)}, found {kind!r}", name=name
@@ -49,7 +67,7 @@ def build_frame(
     us: Ints | None,
     timed: Mask | None,
     *,
-    levels: str = "words",
+    levels: LevelKind = "words",
     whole: Text | None = None,
     stats_only: bool = False,
 ) -> pl.DataFrame:
@@ -83,6 +101,17 @@ def build_frame(
     return pl.DataFrame([columns[name].alias(name) for name in order])
 
 
+def has_level(kind: LevelKind, text: Text | None, size: int) -> Mask:
+    """Which of `size` records name a level, or leave it out; all do where levels do not come from a word in a field."""
+    if text is not None and isinstance(kind, tuple):
+        known: Mask = _mapped(kind, text).is_not_null().to_numpy() | (text.start == text.stop)
+        return known
+    if text is None or kind not in get_args(LevelWords):
+        return np.ones(size, np.bool_)
+    result: Mask = (level_codes(text, cast(LevelWords, kind)) != NONE) | (text.start == text.stop)
+    return result
+
+
 def dashes_empty(text: Text) -> Text:
     """The texts with those that are a lone `-` made empty."""
     dash = (text.stop - text.start == 1) & (text.block.bytes[text.start] == 45)
@@ -96,7 +125,7 @@ def text_of(series: pl.Series) -> tuple[Text, Mask]:
     if not len(series):
         return Text(Block.of(b""), np.zeros(0, np.int64), np.zeros(0, np.int64)), np.zeros(0, np.bool_)
     # Something between them, so that no value seems to go on in the next one.
-    apart = series.fill_null("") + "\n"
+    apart = (series.fill_null("") if series.null_count() else series) + "\n"
     array = apart.rechunk().to_arrow().cast(pa.large_string())
     _, offsets, data = array.buffers()
     at = np.frombuffer(offsets, np.int64, len(array) + 1, array.offset * 8)
@@ -119,15 +148,30 @@ def _timestamps(us: Ints | None, timed: Mask | None, ok: Mask, size: int) -> pl.
     return nulled(pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP), timed & ok)
 
 
-def _levels(kind: str, fields: Mapping[str, Column], size: int) -> pl.Series:
-    column = fields.get(_SOURCES.get(kind, "level"))
+def _levels(kind: LevelKind, fields: Mapping[str, Column], size: int) -> pl.Series:
+    column = fields.get("level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level"))
     if column is None or kind == "none":
         return nulls(LEVEL, size)
+    if isinstance(kind, tuple):
+        return _mapped(kind, column)
     if kind in _SOURCES:
         numbers = _strings(kind, column, None)
-        return levels_from_status(numbers) if kind == "status" else _syslog_levels(numbers, fields.get("message"))
+        if kind == "status":
+            return levels_from_status(numbers)
+        levels = _syslog_levels(numbers, fields.get("message"))
+        return _else_word(levels, fields["level"]) if "level" in fields else levels
     text = column if isinstance(column, Text) else text_of(column)[0]
     return read_levels(text, cast(LevelWords, kind))
+
+
+def _mapped(kind: tuple[tuple[str, str], ...], column: Column) -> pl.Series:
+    """The levels of what a format writes its own way; what it does not name is read as a word."""
+    strings = column.series() if isinstance(column, Text) else column
+    known = strings.replace_strict(dict(kind), default=None, return_dtype=LEVEL)
+    if not known.null_count():
+        return known
+    text = column if isinstance(column, Text) else text_of(column)[0]
+    return known.zip_with(known.is_not_null(), read_levels(text, "words"))
 
 
 def _syslog_levels(priority: pl.Series, message: Column | None) -> pl.Series:
@@ -136,10 +180,16 @@ def _syslog_levels(priority: pl.Series, message: Column | None) -> pl.Series:
     if message is None or not levels.null_count():
         return levels
     text = message.series() if isinstance(message, Text) else message
-    word = text.str.extract(_LEADING_LEVEL)
+    word = text.str.extract(_LEADING_LEVEL, 1).fill_null(text.str.extract(_LEADING_LEVEL, 2))
     if word.null_count() == len(word):
         return levels
     return levels.zip_with(levels.is_not_null(), read_levels(text_of(word)[0], "words"))
+
+
+def _else_word(levels: pl.Series, column: Column) -> pl.Series:
+    """The levels, and where there is none that of the word in a field."""
+    text = column if isinstance(column, Text) else text_of(column)[0]
+    return levels.zip_with(levels.is_not_null(), read_levels(text, "words"))
 
 
 def _service(fields: Mapping[str, Column], ok: Mask | None, size: int) -> pl.Series:
@@ -158,8 +208,10 @@ def _message(column: Column | None, ok: Mask | None, size: int) -> pl.Series:
 def _strings(name: str, column: Column, ok: Mask | None) -> pl.Series:
     """A field as strings, null where it is empty."""
     if isinstance(column, pl.Series):
-        empty = (column.str.len_bytes() == 0).fill_null(True).to_numpy()
-        return nulled(column, ~empty if ok is None else ~empty & ok).alias(name)
+        column = column.alias(name)
+        if (empty := column == "").any():
+            column = nulled(column, ~empty.fill_null(True).to_numpy())
+        return column if ok is None else nulled(column, ok)
     text = _within(column, ok)
     filled = text.start < text.stop
     return text.series(name, None if filled.all() else filled)

@@ -1,72 +1,138 @@
-"""Which format a file has, told from its head.
-
-A format is judged by the lines that look like the start of a record: those that begin with a time, and those
-the format itself takes for starts. Stack traces, headers and blank lines so count for nothing.
-"""
+"""Which format a file has, told from its head: the first in order of those that read about as much as the best one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 
 from logkit.formats.base import Format, TimeRules
-from logkit.formats.block import Block, Lines, Mask, Positions, Text, records_of, split_lines
-from logkit.formats.catalog import catalog
-from logkit.formats.glance import may_read
+from logkit.formats.block import Mask, Text
+from logkit.formats.catalog import catalog, json_kinds
+from logkit.formats.head import HEAD_BYTES, Head
+from logkit.formats.headed import headed
+from logkit.formats.jsonkinds import christened
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
+from logkit.formats.mixed import MOST, Mixed
+from logkit.formats.nested import CONTAINERS, ENVELOPES, Nested, content, names_zone
+from logkit.formats.outline import Outline, outlines
+from logkit.formats.pattern import TIME
 from logkit.formats.plain import Plain
+from logkit.formats.registry import registered
 from logkit.formats.timefinder import WITHIN, find_times, has_time
+from logkit.formats.traces import has_traces
 
-HEAD_BYTES: Final = 65_536
-"""How much of a file is looked at."""
-
-_FIRST_LINES: Final = 150
-_LAST_LINES: Final = 50
-_GLANCE: Final = 12  # lines a format must read some of to be looked at in earnest
 _ENOUGH: Final = 0.6  # the share of records below which a format is not believed
 _NEAR: Final = 0.1  # a specific format may read so much less than the best one and still be chosen
-_UNTIMED: Final = 0.5  # the share of all lines that a format without times must read
 _TIMED: Final = 0.1  # the share of lines with a time from which on lines without one are continuations
 _HALF: Final = 0.5
-_BOM: Final = b"\xef\xbb\xbf"
-_WORDS: Final = frozenset({"words", "letters", "numbers", "postgres"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Head:
-    """The lines looked at. `plausible`: not blank and not indented; `timed`: those of them that begin with a time."""
-
-    lines: Lines
-    plausible: Mask
-    timed: Mask
+_NEARLY_ALL: Final = 0.98  # the share of records from which on nobody asks what the rest are
+_LEAST: Final = 0.02  # the share of lines that a format must read to be one of several
 
 
 def detect(head: bytes, filename: str = "") -> Format:
     """The format of a file that begins with `head` (only `HEAD_BYTES` of it are looked at).
 
-    There always is one: a specific format that reads most of the records, else `plain`. Nothing in `head`
-    raises. Of formats that read about as much, one whose name `filename` bears comes first (`redis.log`).
+    There always is one: a specific format that reads most of the records, `Mixed` where several together do, else
+    `plain`. Nothing in `head` raises. Of formats that read about as much, one whose name `filename` bears comes
+    first (`redis.log`).
     """
-    sample = _look(head)
+    sample = Head(head)
     if not len(sample.lines):
         return Plain()
-    found = _candidates(head, sample)
-    best = max((share for _, share in found), default=0.0)
-    good = [format for format, share in found if share >= max(_ENOUGH, best - _NEAR)]
+    return _opened(_detect(head, sample, filename), sample)
+
+
+def _opened(found: Format, sample: Head) -> Format:
+    """A format that wraps others, with the one that is in it."""
+    parts = found.members if isinstance(found, Mixed) else (found,)
+    if not all(part.name in ENVELOPES for part in parts):
+        return found
+    joins = all(part.name in CONTAINERS for part in parts)
+    inside = content(found, sample.lines)
+    head = Head(inside)
+    if not len(head.lines):
+        return found
+    inner = _detect(inside, head, "")
+    # A level alone is nothing that a line of syslog would not say by itself.
+    if not joins and not (isinstance(inner, JsonLines | Logfmt) or (has_times(inner) and not isinstance(inner, Mixed))):
+        return found
+    outer_times = names_zone(found, sample.only(np.ones(len(sample.lines), np.bool_)))
+    return Nested(found, inner, joins, outer_times and not names_zone(inner, inside))
+
+
+def _detect(head: bytes, sample: Head, filename: str) -> Format:
+    """The format of the lines themselves."""
     stem = filename.rpartition("/")[2].lower()
-    hinted = [format for format in good if format.name.partition("-")[0] in stem]
-    return next(iter(hinted or good), None) or _plain(sample)
+    # Those whose name the file bears first: the first good one in this order is the answer.
+    order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
+    found: list[tuple[Format, float]] = []
+    first: Format | None = None
+    read = 0.0
+    for format, share in _shares(order, head, sample):
+        found.append((format, share))
+        best = max(share for _, share in found)
+        first, read = next((one for one in found if one[1] >= max(_ENOUGH, best - _NEAR)), (None, 0.0))
+        # As near as that to the best there can be: no format that follows could put another one first.
+        if read >= 1 - _NEAR:
+            break
+    if first is not None and read >= _NEARLY_ALL:
+        return first
+    return _mixture(first, sample) or first or _plain(sample)
+
+
+def _mixture(first: Format | None, sample: Head) -> Mixed | None:
+    """The formats that read a head together, where that is clearly more than `first` alone reads."""
+    plausible = sample.plausible
+    left = plausible & ~sample.reading(first)[0] if first else plausible.copy()
+    wanted = int(left.sum())
+    least = max(1, int(_LEAST * len(left)))
+    claims: list[tuple[Format, int]] = []
+    for known, found in _known():
+        if not left.any():
+            break
+        if sample.refuses(found):
+            continue
+        format = known
+        if isinstance(known, JsonLines | Logfmt):
+            made = _made(known, sample.only(left & sample.begins_with(known)))
+            if made is None:
+                continue
+            format = made
+        if first is not None and format.name == first.name:
+            continue
+        claimed = left & sample.reading(format)[0]
+        count = int(claimed.sum())
+        # A level or a name alone is little to go by: a format without times must read several lines.
+        if count >= (least if has_times(format) else max(least, 2)):
+            claims.append((format, count))
+            left &= ~claimed
+    if wanted - int(left.sum()) < _HALF * wanted * (first is not None) or not claims:
+        return None
+    most = sorted(claims, key=lambda claim: -claim[1])[: MOST - (first is not None)]
+    members = [format for format, _ in claims if (format, _) in most]
+    if first is not None:
+        place = [known.name for known, _ in _known()]
+        members.append(first)
+        members.sort(key=lambda member: place.index(member.name) if member.name in place else 0)
+    return Mixed(tuple(members), _plain(sample)) if len(members) > 1 or not first else None
+
+
+def has_times(format: Format) -> bool:
+    """Whether a format's records have times of their own."""
+    fields = getattr(format, "fields", ())
+    return any(name == TIME or getattr(name, "column", "") == TIME for name in fields)
 
 
 def candidates(head: bytes) -> list[tuple[Format, float]]:
     """The formats that read any of the head's records with the share they read, in detection order; `plain` is last."""
-    sample = _look(head)
+    sample = Head(head)
     if not len(sample.lines):
         return [(Plain(), 0.0)]
-    return [*_candidates(head, sample), (_plain(sample), 1.0)]
+    return [*_shares(_known(), head, sample), (_plain(sample), 1.0)]
 
 
 def is_binary(head: bytes) -> str | None:
@@ -77,6 +143,8 @@ def is_binary(head: bytes) -> str | None:
     for magic, reason in _MAGIC:
         if head.startswith(magic):
             return reason
+    if head[257:262] == b"ustar":
+        return "a tar archive: unpack it first"
     text = head[:HEAD_BYTES].strip(b"\0")
     if not text:
         return None
@@ -99,8 +167,9 @@ _MAGIC: Final = (
     (b"BZh", "bzip2"),
     (b"\xfd7zXZ\0", "xz"),
     (b"\x04\x22\x4d\x18", "LZ4"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"PK\x03\x04", "ZIP"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive: unpack it first"),
+    (b"PK\x03\x04", "a ZIP archive: unpack it first"),
+    (b"PK\x05\x06", "an empty ZIP archive"),
     (b"\x7fELF", "ELF program"),
     (b"MZ\x90\0", "Windows program"),
     (b"\xca\xfe\xba\xbe", "Java class"),
@@ -127,76 +196,56 @@ def _control() -> Mask:
 _CONTROL: Final = _control()
 
 
-def _look(head: bytes) -> _Head:
-    whole = len(head) <= HEAD_BYTES
-    text = head[:HEAD_BYTES].removeprefix(_BOM)
-    if not whole or not text.endswith(b"\n"):
-        # The last line may go on behind the head; it is left out unless it is the only one.
-        text = text[: text.rfind(b"\n") + 1] or text
-    lines = split_lines(Block.of(text.decode("utf-8", "replace").encode()))
-    if len(lines) > _FIRST_LINES + _LAST_LINES:
-        lines = _take(lines, np.r_[0:_FIRST_LINES, len(lines) - _LAST_LINES : len(lines)])
-    lines = _take(lines, np.flatnonzero(~lines.blank()))
-    first = lines.block.bytes[lines.start]
-    plausible = (first != 32) & (first != 9)
-    timed = plausible & has_time(Text(lines.block, lines.start, lines.stop))
-    return _Head(lines, plausible, timed)
+def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
+    """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
+    own = tuple((format, outlines(format)) for format in registered())
+    return (*own, *_catalogued())
 
 
-def _take(lines: Lines, index: Positions) -> Lines:
-    return Lines(lines.block, lines.start[index], lines.stop[index], lines.next[index])
+@lru_cache(maxsize=1)
+def _catalogued() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
+    formats = (JsonLines(), *(known for known in catalog() if not isinstance(known, Plain | JsonLines)), Logfmt())
+    return tuple((format, outlines(format)) for format in formats)
 
 
-def _candidates(head: bytes, sample: _Head) -> list[tuple[Format, float]]:
-    """Every format that reads some of the head's records, and the share it reads."""
-    index = np.flatnonzero(sample.timed if sample.timed.any() else sample.plausible)
-    glance = _take(sample.lines, index[np.linspace(0, len(index) - 1, min(_GLANCE, len(index))).astype(np.int64)])
-    text = Text(glance.block, glance.start, glance.stop)
-    known = may_read([format for format in catalog() if not isinstance(format, Plain)], text)
-    tried: list[Format | None] = [JsonLines.from_head(head), *known, Logfmt.from_head(head)]
-    shares = ((format, _share(format, sample)) for format in tried if format is not None)
-    return [(format, share) for format, share in shares if share > 0]
+def _shares(
+    formats: Iterable[tuple[Format, tuple[Outline, ...]]], head: bytes, sample: Head
+) -> Iterator[tuple[Format, float]]:
+    """Each format that reads some of the head's records, and the share it reads."""
+    table = headed(head)
+    if table is not None and (share := sample.share(table)) > 0:
+        yield table, share
+    for known, found in formats:
+        if sample.refuses(found):
+            continue
+        format = _made(known, head) if isinstance(known, JsonLines | Logfmt) else known
+        share = sample.share(format) if format else 0.0
+        if format and share > 0:
+            yield format, share
 
 
-def _share(format: Format, sample: _Head) -> float:
-    """The share of what looks like the start of a record that the format reads."""
-    starts = format.starts(sample.lines)
-    expected = starts | sample.timed
-    read = starts & _reads(format, sample.lines)
-    count = int(expected.sum())
-    if not count:
-        return 0.0
-    if not sample.timed.any() and read.sum() < _UNTIMED * sample.plausible.sum():
-        return 0.0
-    return float(read.sum()) / count
+def _made(known: JsonLines | Logfmt, head: bytes) -> Format | None:
+    """A format that is made from a head; None where the head is not of that kind."""
+    format = known.from_head(head)
+    return christened(format, head, json_kinds()) if isinstance(format, JsonLines) else format
 
 
-def _reads(format: Format, lines: Lines) -> Mask:
-    """Which lines the format reads as records of one line each, a level word among its fields being one."""
-    if not len(lines):
-        return np.zeros(0, np.bool_)
-    records = records_of(lines, np.ones(len(lines), np.bool_))
-    parsed = format.parse(records, TimeRules(), stats_only=True)
-    ok: Mask = parsed.ok
-    if "level" in getattr(format, "fields", ()) and getattr(format, "levels", "words") in _WORDS:
-        ok = ok & parsed.frame["level"].is_not_null().to_numpy()
-    return ok
-
-
-def _plain(sample: _Head) -> Plain:
+def _plain(sample: Head) -> Plain:
     """The reader of last resort, with a record's start as this file has it."""
-    text = Text(sample.lines.block, sample.lines.start, sample.lines.stop).take(sample.plausible)
+    text = sample.text.take(sample.plausible)
     strong = sample.timed[sample.plausible]
     if not len(strong):
         return Plain()
-    weak = has_time(text, weak=True) & ~strong
+    weak, rest = np.zeros(len(text), np.bool_), np.flatnonzero(~strong)
+    if len(rest):
+        weak[rest] = has_time(text.take(rest), weak=True)
     if strong.sum() >= _TIMED * len(strong) or strong[0]:
         # Lines with a lesser time are records too where they are no exception among those without a strong one.
         mixed = bool(weak.sum() > _HALF * (~strong).sum())
         return Plain(timed=True, weak=mixed, within=_reach(text.take(strong | weak if mixed else strong)))
     if weak.sum() >= _ENOUGH * len(weak):
         return Plain(timed=True, weak=True, within=_reach(text.take(weak)))
-    return Plain()
+    return Plain(traces=has_traces(sample.only(np.ones(len(sample.lines), np.bool_))))
 
 
 def _reach(text: Text) -> int:

@@ -1,4 +1,4 @@
-"""A quick look that spares detection most formats of the catalogue: which ones could read any of these lines?
+"""A quick look: could a format of the catalogue read any of these lines?
 
 Lines are hostile, so everything here takes time linear in them: native regular expressions never go back,
 where a pattern of Python's can take minutes on one line.
@@ -7,11 +7,8 @@ where a pattern of Python's can take minutes on one line.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
-
-import polars as pl
 
 from logkit.formats.access import Access
 from logkit.formats.base import Format
@@ -25,16 +22,13 @@ _PIECE: Final = re.compile(
 _KINDS: Final = {"d": "[0-9]+", "f": "[-+0-9.]+", "w": "[^ ]+"}
 
 
-def may_read(formats: Sequence[Format], lines: Text) -> list[Format]:
-    """The formats that could read one of the lines; none is left out that does read one."""
-    asked = [(format, outline) for format in formats if (outline := _outline(format)) is not None]
-    looks = [pl.col("line").str.contains(outline).any().alias(str(i)) for i, (_, outline) in enumerate(asked)]
-    answers = lines.series("line").to_frame().select(looks).row(0) if looks else ()
-    refused = {id(format) for (format, _), answer in zip(asked, answers, strict=True) if not answer}
-    return [format for format in formats if id(format) not in refused]
+def may_read(format: Format, lines: Text) -> bool:
+    """Whether the format could read one of the lines; always so where it does read one."""
+    likeness = _likeness(format)
+    return likeness is None or bool(lines.series().str.contains(likeness).any())
 
 
-def _outline(format: Format) -> str | None:
+def _likeness(format: Format) -> str | None:
     """What lines of the format look like at the least, as a regular expression; None where nothing is known."""
     inner = format.inner if isinstance(format, Access) else format
     if isinstance(inner, Template):

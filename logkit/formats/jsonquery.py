@@ -47,7 +47,7 @@ def json_texts(records: Records) -> pa.Array:
 def valid_json(texts: pa.Array) -> Mask:
     """Which of the texts are well-formed JSON."""
     found = _run("SELECT json_valid(line) FROM records", texts, [])
-    valid: Mask = found.column(0).to_numpy(zero_copy_only=False).astype(np.bool_)
+    valid: Mask = as_series(found.column(0)).to_numpy().astype(np.bool_)
     return valid
 
 
@@ -101,7 +101,7 @@ def json_objects(rows: Positions, keys: pl.Series, values: pl.Series, size: int)
 
 
 def as_series(column: pa.ChunkedArray, name: str = "") -> pl.Series:
-    """An Arrow column as a Polars series."""
+    """An Arrow column as a Polars series; on to NumPy from there, as Arrow would first load pandas."""
     series = pl.from_arrow(column)
     assert isinstance(series, pl.Series)
     return series.rename(name)

@@ -9,7 +9,7 @@
     %F %T  %Y-%m-%d and %H:%M:%S                             told apart by the number of digits
 
 Everything else stands for itself; a blank or a `T` between date and clock stand for one another. Several
-layouts are joined by `|`: the first one that fits a row wins.
+layouts are joined by `|`: the first one that fits a row wins; `%|` is a bar itself.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ ZONES: Final[dict[str, int]] = {
 """Names of zones that %Z reads, in minutes east of Greenwich. CST is the American one, BST the British one."""
 
 _TOKEN: Final = re.compile(
-    r"%(?:(?P<code>[YymdeHIMSpbBaAfzZs])|-(?P<short>[mdHIMS])|(?P<digits>[1-9])f|(?P<percent>%))"
+    r"%(?:(?P<code>[YymdeHIMSpbBaAfzZs])|-(?P<short>[mdHIMS])|(?P<digits>[1-9])f|(?P<percent>[%|]))"
 )
+_BAR: Final = re.compile(r"(?<!%)\|")
 _SHORTHANDS: Final = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S"}
 _WIDTHS: Final = {"Y": 4, "b": 3, "a": 3, "p": 2, "f": 0, "z": 0, "Z": 0, "s": 0, "B": 0, "A": 0}
 _DATE: Final = frozenset("YymdebBaA")
@@ -105,7 +106,7 @@ def layouts(text: str) -> tuple[Layout, ...]:
     """The alternatives of a layout, in order. FormatError names the place of a directive nobody knows."""
     found: list[Layout] = []
     at = 0
-    for part in text.split("|"):
+    for part in _BAR.split(text):
         layout = _layout(part, text, at)
         at += len(part) + 1
         if found and found[-1].text == part + "%z":
@@ -169,7 +170,8 @@ def _elements(part: str, text: str, at: int) -> tuple[Element, ...]:
                 position=at + place,
             )
         if token is None or token["percent"]:
-            elements.append(Element("literal", len(part[place].encode()), part[place].encode()))
+            literal = part[place + 1 if token else place].encode()
+            elements.append(Element("literal", len(literal), literal))
             place += 2 if token else 1
             continue
         elements.append(_directive(token))

@@ -55,14 +55,17 @@ class Logfmt:
         """Every line that is not blank is a record."""
         return ~lines.blank()
 
+    def recognises(self, lines: Lines) -> Mask:
+        """Which lines it reads as records of their own: no columns."""
+        pairs = find_pairs(Records(lines.block, lines.start, lines.stop, lines.stop))
+        return self._ok(pairs, {field.column: _values(pairs, field, len(lines)) for field in self.fields}, len(lines))
+
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """Read the records; those that are not made of pairs are not ok."""
         pairs, size = find_pairs(records), len(records)
         # A record is judged by the same keys whichever columns are asked for.
         found = {field.column: _values(pairs, field, size) for field in self.fields}
-        ok = _mostly_pairs(pairs, size)
-        for index in found.values():
-            ok |= index >= 0
+        ok = self._ok(pairs, found, size)
         columns: dict[str, pl.Series] = {}
         spare = np.ones(len(pairs.row), np.bool_)
         for field in wanted(self.fields, stats_only=stats_only):
@@ -76,12 +79,21 @@ class Logfmt:
             columns["message"] = messages(columns.get("message"), records)
         return Parsed(ordered(columns, size, stats_only=stats_only), ok, REASON)
 
+    @staticmethod
+    def _ok(pairs: Pairs, found: dict[str, Positions], size: int) -> Mask:
+        ok = _mostly_pairs(pairs, size)
+        for index in found.values():
+            ok |= index >= 0
+        return ok
+
 
 def _samples(head: bytes) -> list[Sample] | None:
     """The pairs of the head's lines, or None where too few lines are made of pairs."""
     text = head.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").encode()
     lines = split_lines(Block.of(text[: text.rfind(b"\n") + 1] or text))
     kept = np.flatnonzero(~lines.blank())[:HEAD_RECORDS]
+    if text.count(b"=") < len(kept):
+        return None  # a line that counts has two pairs: here are too few, wherever they stand
     records = Records(lines.block, lines.start[kept], lines.stop[kept], lines.stop[kept])
     pairs = find_pairs(records)
     samples: list[dict[tuple[str, ...], object]] = [{} for _ in kept]

@@ -92,10 +92,21 @@ def misfit(pattern: Pattern, block: Block, layout: str) -> tuple[int, str] | Non
     for count, step in enumerate(pattern.steps, 1):
         found = match_one(pattern, block, start, stop, layout, TimeRules(), count)
         if not found.ok[0]:
-            return reached, f"expected {step.wanted}"
+            return _within(pattern, count, block, layout) or (reached, f"expected {step.wanted}")
         reached = int(found.pos[0])
     whole = match_one(pattern, block, start, stop, layout, TimeRules())
     return None if whole.ok[0] else (reached, "expected the line's end")
+
+
+def _within(pattern: Pattern, count: int, block: Block, layout: str) -> tuple[int, str] | None:
+    """The misfit of a step whose field, ending by itself, fits, but not the literal behind it."""
+    step = pattern.steps[count - 1]
+    if step.field is None or step.literal is None or not step.field.ends_itself:
+        return None
+    alone = Pattern(pattern.text, (*pattern.steps[: count - 1], Step(step.field, None)))
+    start = np.zeros(1, np.int64)
+    found = match_one(alone, block, start, block.next(10, start), layout, TimeRules(), count)
+    return (int(found.pos[0]), f"expected {b''.join(step.literal.parts).decode()!r}") if found.ok[0] else None
 
 
 def _merge(into: Match, todo: Positions, part: Match) -> None:

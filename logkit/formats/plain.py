@@ -18,6 +18,7 @@ from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Positions, Records, Text
 from logkit.formats.levels import read_levels
 from logkit.formats.timefinder import WITHIN, Found, find_times, has_time, head
+from logkit.formats.traces import follows, goes_on
 from logkit.schema import TIMESTAMP
 
 _HEADER: Final = 120  # how far behind the time a level or a name may stand
@@ -102,14 +103,16 @@ class Plain:
     """Any text. `timed`: a record starts where a line has a time within its first `within` bytes, other lines
     continue it; else every line starts one that is not blank and does not begin with a blank.
 
-    `weak` also takes times that might be something else (a bare clock, a bare date) for a record's start.
-    Every record is read, so `ok` is always true.
+    `traces`: of lines without times the ones before tell whether they go on from a stack trace, so that files cannot
+    be cut anywhere. `weak` also takes times that might be something else (a bare clock, a bare date) for a record's
+    start. Every record is read, so `ok` is always true.
     """
 
     name: str = "plain"
     timed: bool = False
     weak: bool = False
     within: int = WITHIN
+    traces: bool = False
 
     @property
     def multiline(self) -> bool:
@@ -118,15 +121,16 @@ class Plain:
 
     @property
     def splittable(self) -> bool:
-        """A line alone decides whether it starts a record."""
-        return True
+        """Whether a line alone decides that it starts a record."""
+        return not self.traces
 
     def starts(self, lines: Lines) -> Mask:
         """Which lines start a record."""
         first = lines.block.bytes[lines.start]
         unindented: Mask = ~lines.blank() & (first != 32) & (first != 9)
         if not self.timed:
-            return unindented
+            unindented &= ~goes_on(lines)
+            return unindented & ~follows(lines, unindented) if self.traces else unindented
         return has_time(Text(lines.block, lines.start, lines.stop), self.within, weak=self.weak)
 
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
@@ -142,6 +146,7 @@ class Plain:
         ]
         if not stats_only:
             start = _message_start(line, found, level, name, ends)
+            start = np.where(~found.ok & (records.stop > records.line_stop), line.start, start)  # a trace stays whole
             columns.append(Text(records.block, start, np.maximum(records.stop, start)).series("message"))
         return Parsed(pl.DataFrame(columns), np.ones(len(records), np.bool_), "")
 
@@ -206,10 +211,22 @@ def _message_start(line: Text, found: Found, level: Text, name: Text, ends: Posi
             gap = Text(line.block, at, np.clip(token.start, at, at + 2)).strip(_MARKS)
             beside = (token.stop > at) & (token.start >= at) & (token.start - at <= 2) & (gap.start == gap.stop)
             beside &= token.stop > token.start
+            if token is level:
+                beside &= ~_prose(line, found, level)
             at = np.where(beside, _skip(line, np.where(beside, stop, at)), at)
     return at
 
 
+def _prose(line: Text, found: Found, level: Text) -> Mask:
+    """Which level words may well begin a sentence: in lower case, one blank behind, and no `info` after a time."""
+    raw = line.block.bytes
+    first, after = raw[level.start], raw[level.stop]
+    sentence = (first >= 97) & (after == 32) & (raw[np.minimum(level.stop + 1, line.block.size)] != 32)
+    result: Mask = sentence & ~(found.ok & _CLASS[_HEADERS][first])
+    return result
+
+
+_HEADERS: Final = b"idwtv"  # how levels begin that hardly ever begin a sentence
 _MARKS: Final = b" \t[](){}<>|:,;.-\"'"
 _CLOSERS: Final = b"])}>\"'"
 _SEPARATORS: Final = b" \t,:|"
@@ -236,7 +253,7 @@ def _class(marks: bytes) -> npt.NDArray[np.bool_]:
     return member
 
 
-_CLASS: Final = {marks: _class(marks) for marks in (_CLOSERS, _SEPARATORS, b"-")}
+_CLASS: Final = {marks: _class(marks) for marks in (_CLOSERS, _SEPARATORS, b"-", _HEADERS)}
 
 
 def _apply(rules: tuple[_Rule, ...], text: Text, todo: Positions, into: Text, ends: Positions | None = None) -> None:
@@ -244,13 +261,14 @@ def _apply(rules: tuple[_Rule, ...], text: Text, todo: Positions, into: Text, en
     for rule in rules:
         if not len(todo):
             return
-        at = text.take(todo).series().str.find(rule.finding())
+        at = text.take(todo).series(exact=True).str.find(rule.finding())
         hit = at.is_not_null().to_numpy()
         rows = todo[hit]
         if not len(rows):
             continue
         begin = text.start[rows] + at.drop_nulls().cast(pl.Int64).to_numpy()
-        groups = Text(text.block, begin, text.stop[rows]).series().str.extract_groups(rule.reading()).struct.unnest()
+        piece = Text(text.block, begin, text.stop[rows]).series(exact=True)
+        groups = piece.str.extract_groups(rule.reading()).struct.unnest()
         lead, core, trail = (_lengths(groups[part]) for part in ("lead", "core", "trail"))
         into.start[rows], into.stop[rows] = begin + lead, begin + lead + core
         if ends is not None:

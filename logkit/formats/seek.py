@@ -13,6 +13,7 @@ _BLANK: Final = 32
 _ROUNDS: Final = 4  # tries row by row before a whole block is searched at once
 _REACHES: Final = (16, 32, 64)  # bytes to look ahead at once
 _SAMPLE: Final = 16  # rows that tell how far to look ahead
+_SMALL: Final = 1 << 16  # bytes of a block that cost less to search as a whole
 _FEW: Final = 8  # rows for which a loop costs less than searching the block
 
 
@@ -54,6 +55,8 @@ def trim_blanks(block: Block, start: Positions, stop: Positions) -> Positions:
 
 def next_byte(block: Block, byte: int, at: Positions) -> Positions:
     """As `Block.next`, but where the byte is mostly near, it looks there instead of searching the whole block."""
+    if block.size <= _SMALL:
+        return block.next(byte, at)
     places, todo = _ahead(block, byte, at, _reach(block, byte, at))
     for _ in range(_ROUNDS):
         if len(todo) * 4 > len(at) or not len(todo):

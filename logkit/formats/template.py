@@ -8,7 +8,7 @@ import numpy as np
 
 from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Block, Lines, Mask, Records, Text
-from logkit.formats.columns import build_frame, check_levels, dashes_empty
+from logkit.formats.columns import LevelKind, build_frame, check_levels, dashes_empty, has_level
 from logkit.formats.layouts import check_layout
 from logkit.formats.matcher import match, match_one, misfit
 from logkit.formats.pattern import MESSAGE, TIME, Pattern, compile_patterns
@@ -32,7 +32,7 @@ class Template:
     pattern: str
     time: str = "%Y-%m-%d %H:%M:%S%f"
     multiline: bool = False
-    levels: str = "words"
+    levels: LevelKind = "words"
     splittable: bool = True
     optional: tuple[str, ...] = ()
     dash_is_null: bool = False
@@ -51,10 +51,11 @@ class Template:
     @property
     def fields(self) -> tuple[str, ...]:
         """The names of the pattern's fields, in order."""
-        return tuple(dict.fromkeys(name for pattern in self._patterns for name in pattern.names))
+        return tuple(dict.fromkeys(name for pattern in self.alternatives for name in pattern.names))
 
     @property
-    def _patterns(self) -> tuple[Pattern, ...]:
+    def alternatives(self) -> tuple[Pattern, ...]:
+        """The compiled pattern, an alternative for each of its lines."""
         return compile_patterns(self.name, self.pattern, self.optional)
 
     def starts(self, lines: Lines) -> Mask:
@@ -62,7 +63,7 @@ class Template:
         if not self.multiline:
             return ~lines.blank()
         starts = np.zeros(len(lines), np.bool_)
-        for pattern in self._patterns:
+        for pattern in self.alternatives:
             if pattern.first_time is not None and pattern.prefix is not None:
                 starts |= starts_with_time(lines, self.time, pattern.prefix)
                 continue
@@ -71,9 +72,14 @@ class Template:
             starts |= found.ok & ~lines.blank()
         return starts
 
+    def recognises(self, lines: Lines) -> Mask:
+        """Which lines it reads as records of their own with, where it has a level of words, a level: no columns."""
+        found = match(self.alternatives, lines.block, lines.start, lines.stop, self.time, TimeRules())
+        return found.ok & has_level(self.levels, found.fields.get("level"), len(lines))
+
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """The records' columns, as `base.Parsed` has them; the whole pattern is verified in either case."""
-        found = match(self._patterns, records.block, records.start, records.line_stop, self.time, times)
+        found = match(self.alternatives, records.block, records.start, records.line_stop, self.time, times)
         fields = found.fields
         if self.dash_is_null:
             fields = {name: text if name == MESSAGE else dashes_empty(text) for name, text in fields.items()}
@@ -96,7 +102,7 @@ class Template:
         Of several alternatives the one that comes furthest is told.
         """
         block = Block.of(line.encode("utf-8", "replace"))
-        found = [misfit(pattern, block, self.time) for pattern in self._patterns]
+        found = [misfit(pattern, block, self.time) for pattern in self.alternatives]
         if None in found:
             return None
         place, wanted = max(place for place in found if place is not None)

@@ -54,7 +54,7 @@ def find_times(text: Text, rules: TimeRules, within: int = WITHIN) -> Found:
 
 def has_time(text: Text, within: int = WITHIN, *, weak: bool = False) -> Mask:
     """Which lines have something written as a time within the first `within` bytes: the cheap half of `find_times`."""
-    window = head(text, within + _LONGEST).series()
+    window = head(text, within + _LONGEST).series(exact=True)
     result = np.zeros(len(text), np.bool_)
     for tier in TIERS if weak else (STRONG,):
         result |= (window.str.find(_ANY[tier]).fill_null(_NOWHERE) <= within).to_numpy()
@@ -77,7 +77,7 @@ def _find_tier(
     window: Text, todo: Positions, tier: tuple[Shape, ...], rules: TimeRules, within: int, found: Found
 ) -> Positions:
     """Read the leftmost time of each row in `todo`; what returns are the rows that have none of these shapes."""
-    at = window.take(todo).series().str.find(_ANY[tier]).fill_null(_NOWHERE).cast(pl.Int64).to_numpy()
+    at = window.take(todo).series(exact=True).str.find(_ANY[tier]).fill_null(_NOWHERE).cast(pl.Int64).to_numpy()
     rest = todo[at > within]
     todo, at = todo[at <= within], at[at <= within]
     if tier is STRONG:
@@ -86,7 +86,7 @@ def _find_tier(
         if not len(todo):
             break
         piece = Text(window.block, window.start[todo] + at, window.stop[todo])
-        groups = piece.series().str.extract_groups(shape.reading()).struct.unnest()
+        groups = piece.series(exact=True).str.extract_groups(shape.reading()).struct.unnest()
         fits = groups["core"].is_not_null().to_numpy()
         if not fits.any():
             continue

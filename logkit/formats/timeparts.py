@@ -14,6 +14,7 @@ from logkit.formats.block import Block, Mask, Positions
 from logkit.formats.civil import SECOND, Civil, instants, local_reference
 from logkit.formats.layouts import ZONES, Element
 from logkit.formats.seconds import LEAP, Ints
+from logkit.formats.timerow import POWERS, grouped
 from logkit.formats.zones import local_to_utc
 
 FIRST_YEAR: Final = 1970
@@ -56,6 +57,17 @@ class Cursor:
         self.ok &= self.pos <= self.limit
         self.pos = np.minimum(self.pos, self.limit)
 
+    def read_all(self, elements: tuple[Element, ...]) -> None:
+        """Take pieces one behind the other; digits and literals of a fixed width that are neighbours in one go."""
+        for group in grouped(elements):
+            if isinstance(group, Element):
+                self.read(group)
+                continue
+            fits, parts = group.read(self.block, self.pos, self.limit)
+            self.ok &= fits
+            self.parts |= parts
+            self.pos = np.minimum(self.pos + group.width, self.limit)
+
     def byte(self, ahead: int = 0) -> npt.NDArray[np.uint8]:
         """The byte so many places ahead of each cursor, 0 behind a row's limit."""
         at = self.pos + ahead
@@ -95,16 +107,14 @@ def _literal(cursor: Cursor, element: Element) -> None:
 
 
 def _fixed(cursor: Cursor, element: Element) -> None:
-    value = np.zeros(len(cursor.pos), np.int64)
-    for i in range(element.width):
-        byte = cursor.byte(i)
-        if element.code == "e" and i == 0:
-            byte = np.where(byte == 32, np.uint8(48), byte)
-        digit = byte.astype(np.int64) - 48
-        cursor.ok &= (digit >= 0) & (digit <= 9)
-        value = value * 10 + digit
+    at = cursor.pos + np.arange(element.width)[:, None]
+    digit = np.where(at < cursor.limit, cursor.block.bytes[np.minimum(at, cursor.limit)], np.uint8(0)).astype(np.int64)
+    if element.code == "e":
+        digit[0, digit[0] == 32] = 48
+    digit -= 48
+    cursor.ok &= ((digit >= 0) & (digit <= 9)).all(axis=0)
     cursor.pos = cursor.pos + element.width
-    cursor.parts[element.code] = value
+    cursor.parts[element.code] = POWERS[-element.width :] @ digit
 
 
 def _number(cursor: Cursor, element: Element) -> None:
@@ -201,7 +211,7 @@ def _zone_name(cursor: Cursor, element: Element) -> None:
     start = cursor.pos + (cursor.byte() == 32)
     word = cursor.block.words(start)
     offset, width = np.zeros(len(start), np.int64), np.zeros(len(start), np.int64)
-    for name, minutes in ZONES.items():
+    for name, minutes in ZONES.items() if _LETTER[cursor.block.bytes[start]].any() else ():
         fits = ((word ^ np.uint64(int.from_bytes(name.encode(), "little"))) << np.uint64(64 - 8 * len(name))) == 0
         fits &= ~_LETTER[cursor.block.bytes[start + len(name)]] & (len(name) > 1)
         offset[fits], width[fits] = minutes, len(name)

@@ -69,11 +69,15 @@ _LATER: Final = rf"(?: (?P<later>(?:19|20)[0-9]{{2}}){_EDGE})?"  # ctime has the
 
 STRONG: Final = (
     Shape(rf"{_YEAR}-{_MONTH}-{_DAY}(?:[Tt]| {{1,2}}){_TAIL}"),
+    Shape(rf"{_YEAR}-{_MONTH1}-{_DAY1}(?:[Tt]| {{1,2}}){_TAIL}"),
+    Shape(rf"{_YEAR}[ -]{_NAME}[ -] ?{_DAY1}[ T:]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}/{_MONTH1}/{_DAY1}[ Tt:-]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}\.{_MONTH1}\.{_DAY1}[ Tt:-]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}-(?P<yday>[0-3][0-9]{{2}})[Tt ]{_TAIL}"),
     Shape(rf"{_YEAR}{_MONTH}{_DAY}[ Tt._-]?{_PACKED}{_ZONE}"),
-    Shape(rf"{_WEEKDAY}{_DAY1}[ /-]{_NAME}[ /-]{_YEAR}[ :T,]{{1,2}}{_TAIL}"),
+    Shape(rf"{_WEEKDAY}{_DAY1}[ /-]?{_NAME}[ /-]?{_YEAR}[ :T,]{{1,2}}{_TAIL}"),
+    Shape(rf"{_WEEKDAY}{_DAY1}[ /-]{_NAME}[ /-](?P<short>[0-9]{{2}})[ :T,]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
+    Shape(rf"{_WEEKDAY}{_NAME} {{1,2}}{_DAY1},? {_YEAR},? +{_TAIL}"),
     Shape(rf"{_WEEKDAY}{_DAY1}[ /-]{_NAME}[ :]{_FULL}{_ZONE}"),
     Shape(rf"{_WEEKDAY}{_NAME}[ -] ?{_DAY1}(?:,? {_YEAR})?,? +{_FULL}{_HALF}{_ZONE}{_LATER}"),
     Shape(rf"(?P<first>[0-9]{{1,2}})[/.-](?P<other>[0-9]{{1,2}})[/.-]{_YEAR},?[ T:]{{1,2}}{_TAIL}"),
@@ -88,7 +92,7 @@ STRONG: Final = (
 ctime and syslog, numeric dates with the year last, two-digit years, Android, glog, epochs, TAI64N."""
 
 WEAK: Final = (
-    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}[_-](?P<hour>[01][0-9]|2[0-3])[:.-](?P<minute>[0-5][0-9])[:.-]{_SECOND}"),
+    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}[_ -](?P<hour>[01][0-9]|2[0-3])[:.-](?P<minute>[0-5][0-9])[:.-]{_SECOND}"),
     Shape(rf"(?P<short>[0-9]{{2}}){_MONTH}{_DAY} {{1,2}}{_PACKED}", trail=_EDGE),
     Shape(_EPOCH, lead=r"[(=:\x22]", trail=r"[):,\x22 ]"),
     Shape(rf"{_YEAR}-{_MONTH}-{_DAY}", lead="^[^0-9A-Za-z]{0,2}", trail=_EDGE),

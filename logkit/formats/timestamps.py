@@ -178,8 +178,7 @@ def _scan_runs(
         new[1:] |= last[1:] != last[:-1]
     heads = np.flatnonzero(new)
     cursor = Cursor(block, start[heads], limit[heads], np.ones(len(heads), np.bool_))
-    for element in layout.head:
-        cursor.read(element)
+    cursor.read_all(layout.head)
     before = cursor.pos = stop[heads]
     for element in layout.tail:
         cursor.read(element)
@@ -223,7 +222,6 @@ def _scan_each(
 ) -> tuple[Ints, Mask, Positions]:
     """Every row by itself, one element after another."""
     cursor = Cursor(block, start.copy(), limit, np.ones(len(start), np.bool_))
-    for element in layout.elements:
-        cursor.read(element)
+    cursor.read_all(layout.elements)
     us, ok = complete(cursor, rules)
     return us, ok, cursor.pos

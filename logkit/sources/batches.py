@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from logkit.formats import Parsed, Plain
+from logkit.formats import Format, Parsed, Plain
 from logkit.formats.block import Mask
-from logkit.schema import COMMON, MASK
+from logkit.formats.narrow import narrowed
+from logkit.schema import COMMON, MASK, STATS_FIELDS
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.reader import Reader, open_source
 from logkit.sources.span import ReadOptions, Span, Tail
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _FALLBACK = Plain(timed=False)
+_ASKED = frozenset({"message"})  # the common columns that are left out where columns are chosen and these are not
+_LIGHT = (frozenset(COMMON) | frozenset(STATS_FIELDS)) - _ASKED  # columns that statistics need anyway
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +75,13 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
 
     size = len(chunk.records)
     pieces = chunk.continues >= 0
-    stats_only = not (options.keep or options.service.wants_events or options.patterns)
-    events, ok = _parse(span, chunk, ~pieces, stats_only)
+    wanted = options.columns
+    if wanted is not None and options.patterns:
+        wanted |= {"message", MASK}  # what the templates of a later snapshot are looked up by
+    few = not options.keep or (wanted is not None and wanted <= _LIGHT)
+    stats_only = few and not (options.service.wants_events or options.patterns)
+    format = span.format if wanted is None or options.service.wants_events else narrowed(span.format, wanted)
+    events, ok = _parse(span, format, chunk, ~pieces, stats_only)
     events = options.service.apply(span.path, events)
     rejected = np.flatnonzero(~ok)
     offset = pl.Series("offset", chunk.offset[:-1])
@@ -92,7 +100,7 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
             length_bytes=pl.Series(np.diff(chunk.offset)),
             continues=pl.Series(chunk.continues).replace(-1, None),
         )
-        frame = frame.select(*COMMON, pl.exclude(*COMMON))
+        frame = frame.select(*COMMON, pl.exclude(*COMMON)) if wanted is None else _only(frame, wanted)
     return Batch(
         source=span.source,
         generation=span.generation,
@@ -111,11 +119,11 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
     )
 
 
-def _parse(span: Span, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.DataFrame, Mask]:
+def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.DataFrame, Mask]:
     """The events, with `rejected` and `reason`, and which of them their format could read."""
     import polars as pl
 
-    parsed = span.format.parse(chunk.records, span.times, stats_only=stats_only)
+    parsed = format.parse(chunk.records, span.times, stats_only=stats_only)
     ok = parsed.ok & whole
     if ok.all():
         if stats_only:
@@ -135,6 +143,15 @@ def _parse(span: Span, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.
         how="diagonal",
     )
     return frame[order], ok
+
+
+def _only(frame: pl.DataFrame, wanted: frozenset[str]) -> pl.DataFrame:
+    """The common columns, those that nobody asked for as nulls, and the others that were asked for."""
+    import polars as pl
+
+    absent = [name for name in COMMON if name not in frame.columns or (name in _ASKED and name not in wanted)]
+    frame = frame.with_columns(pl.lit(None, COMMON[name]).alias(name) for name in absent)
+    return frame.select(*COMMON, *(name for name in frame.columns if name in wanted and name not in COMMON))
 
 
 def _null_but(chunk: Chunk, rows: np.typing.NDArray[np.int64]) -> pl.Series:

@@ -82,9 +82,16 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         # What is left is the open record; it is looked at again together with what follows it.
         carry = memoryview(data)[used:size]
         base += used
-        before = data[used - 1] if used else before
+        before = int(decoded.raw.bytes[used - 1]) if used else before
         if tear is not None:
             raise tear
+
+
+def first_record(span: Span, reader: Reader, options: ReadOptions) -> int | None:
+    """The offset of the first record that begins at or behind the start of a span that is not aligned, None without."""
+    for chunk in read_chunks(span, reader, options):
+        return chunk.start
+    return None
 
 
 def _finished(chunk: Chunk, data: memoryview, base: int, invalid: Positions) -> Chunk:
@@ -139,7 +146,8 @@ class _Cutter:
         block, self._recoded = decoded.raw, decoded.recoded
         begin = len(_BOM) if base == 0 and block.text(0, len(_BOM)) == _BOM.decode() else 0
         if self._peek and block.size:
-            self._line_begins = bool(block.bytes[0] == 10)
+            # Behind a cut NUL bytes are those of a crash: the text after them is a line of its own.
+            self._line_begins = bool(block.bytes[0] == 10 or (block.bytes[0] == 0 and self._span.aligned))
             begin, self._peek = 1, False
         lines, decided = self._decided(block, begin, at_end)
         marks = self._starts(lines)
@@ -222,6 +230,10 @@ class _Cutter:
             origin[0] = self._span.continues
         edges, origin, anchor = self._pieces(block, base, edges, origin, closing)
         closed = len(edges) - (end is None or held)
+        more = self._within(edges, origin, closed, closing)
+        if len(more):
+            place = np.searchsorted(edges, more)
+            edges, origin, closed = np.insert(edges, place, more), np.insert(origin, place, -1), closed + len(more)
         chunks = []
         stops = np.append(edges[1:], closing)
         offset = np.append(base + edges, base + closing)
@@ -235,6 +247,20 @@ class _Cutter:
             return chunks, closing if end is not None else unused
         self._anchor = anchor
         return chunks, self._used(block, int(edges[-1]))
+
+    def _within(self, edges: Positions, origin: Positions, closed: int, closing: int) -> Positions:
+        """Where further records begin in the closed ones, which are groups of records then."""
+        find = getattr(self._span.format, "edges", None)
+        if find is None or self._recoded is not None or (origin >= 0).any() or not closed:
+            return np.zeros(0, np.int64)
+        until = edges[closed] if closed < len(edges) else closing
+        lines = self._lines
+        at = lines.start[(lines.start >= edges[0]) & (lines.start < until)]
+        if len(at) == min(closed, len(edges)):
+            return np.zeros(0, np.int64)  # every line is a group already
+        chosen = np.isin(lines.start, at)
+        found = at[find(Lines(lines.block, at, lines.stop[chosen], lines.next[chosen]))]
+        return np.setdiff1d(found, edges)
 
     def _end(self, block: Block, begin: int, at_end: bool) -> int | None:
         """Where the last record of the source ends as far as it is known; None while more is to come."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import operator
 import os
@@ -75,6 +76,13 @@ class Roots:
     def key(self) -> tuple[str, ...]:
         """What they are by now, links followed: equal for roots that lead to the same files."""
         return tuple(sorted({os.path.realpath(path) for path in self.paths}))
+
+    def covers(self, path: str) -> bool:
+        """Whether a file called so would be among those that are looked at."""
+        return any(
+            path.startswith(os.path.join(root, "")) if os.path.isdir(root) else fnmatch.fnmatchcase(path, root)
+            for root in (*self.paths, *self.key)
+        )
 
     def folders(self) -> tuple[list[str], bool]:
         """The existing folders in which something can change, for change notification; and whether also below them.

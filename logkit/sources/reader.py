@@ -80,7 +80,7 @@ def reader_for(
     if compression is not None:
         reader = InflatingReader(descriptor, path, compression)
     if encoding.startswith("utf-16"):
-        reader = Utf16Reader(reader, encoding, final)
+        reader = Utf16Reader(reader, encoding, final or compression is not None)  # an archive's end is its end
     if not plain:
         _skip(reader, offset)
     return reader

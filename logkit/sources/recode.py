@@ -141,14 +141,12 @@ def _recode(raw: Block, latin1: bool, before: int) -> Recoded:
     keep = np.ones(raw.size, np.bool_)
     keep[zero[silent]] = False
     keep[_within(escape, escape_stop)] = False
-    change = keep.astype(np.int8) - 1
-    if latin1:
-        change += shown >= 0x80
-    changed = np.flatnonzero(change)
+    changed = np.flatnonzero(~keep | (shown >= 0x80) if latin1 else ~keep)
+    change = np.where(keep[changed], 1, -1)
     text = shown[keep].tobytes()
     if latin1:
         text = text.decode("latin-1").encode()
-    shift = np.append(0, np.cumsum(change[changed], dtype=np.int64))
+    shift = np.append(0, np.cumsum(change, dtype=np.int64))
     return Recoded(Block.of(text), changed, shift, escape, escape_stop)
 
 

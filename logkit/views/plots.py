@@ -53,6 +53,12 @@ class Plots:
     def __dir__(self) -> list[str]:
         return [name for name in vars(type(self)) if not name.startswith("_")]
 
+    def threads(self, ax: Axes | None = None, last_seconds: float | None = None) -> Axes:
+        """What each thread of the engine did, a lane per thread and a colour per state, up to the snapshot."""
+        from logkit.views.gantt import draw
+
+        return draw(self._snapshot.activity(last_seconds), ax)
+
     def timeline(
         self,
         ax: Axes | None = None,

@@ -18,11 +18,11 @@ LEVEL_COLOURS: Final = {
     "INFO": "#56b4e9",
     "WARN": "#f0c419",
     "ERROR": "#d55e00",
-    "FATAL": "#5b1a3a",
+    "FATAL": "#8e2a6b",
 }
-"""A colour per level, told apart with any colour vision, and by lightness where they touch in a stack."""
+"""A colour per level, told apart with any colour vision and by lightness where they touch, on white and on black."""
 
-SERIES_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#404040")
+SERIES_COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#7a7a7a")
 """Colours of other series (services), after Okabe and Ito: told apart with any colour vision."""
 
 REST_COLOUR: Final = "#bfbfbf"

@@ -6,15 +6,16 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from logkit.errors import SnapshotExpired, StoreError
 from logkit.views.style import LEVEL_COLOURS, count, duration, escaped, number, share
 
 if TYPE_CHECKING:
-    import polars as pl
-
+    from logkit.capture import StoreStatus
     from logkit.snapshot import Snapshot
 
 _MAX_ROWS: Final = 12
-_QUIET: Final = ("idle", "done")
+_QUIET: Final = ("idle", "done", "stored")
+_WRITES: Final = ("idle", "writing", "closed")
 _CELL: Final = "text-align:right;padding:2px 10px"
 _NAME: Final = "text-align:left;padding:2px 10px 2px 0;white-space:pre"
 _LINE: Final = "border-bottom:1px solid color-mix(in srgb, currentColor 30%, transparent)"
@@ -78,23 +79,43 @@ def _facts(snapshot: Snapshot) -> list[str]:
     errors, warnings, rejects = (int(services[name].sum()) for name in ("errors", "warnings", "rejects"))
     rate = share(errors / len(snapshot)) if len(snapshot) else share(0)
     counts = f"{count(errors, 'error')} ({rate}), {count(warnings, 'warning')}, {count(rejects, 'reject')}"
-    ledger = _ledger(snapshot.tables("audit")) + _files(snapshot)
+    ledger = _ledger(snapshot) + _files(snapshot)
     taken = datetime.fromtimestamp(capture.taken_at, UTC)
     state = f"{capture.state}, version {capture.version}, taken {taken:%Y-%m-%d %H:%M:%S} UTC"
     _, *filters = capture.lineage.split(" | ")
     only = ["only " + "; ".join(filters)] if filters else []
-    return [f"{counts}; {_rows(snapshot)}", f"{state}; {ledger}", *only]
+    return [f"{counts}; {_rows(snapshot)}", f"{state}; {ledger}", *_writing(capture.store_status), *only]
 
 
 def _rows(snapshot: Snapshot) -> str:
-    dropped = snapshot.dropped_events
+    store = snapshot.capture.store
+    try:
+        dropped = snapshot.dropped_events
+    except StoreError as error:
+        return f"rows not counted: {error}"
+    kept = len(snapshot) - dropped
+    if store is not None and dropped:
+        return f"{kept:,} rows stored in {store.path}, {dropped:,} expired"
+    if store is not None:
+        return f"all rows stored in {store.path}"
     if not dropped:
         return "all rows kept"
-    kept = len(snapshot) - dropped
     return f"{kept:,} newest rows kept, {dropped:,} dropped" if kept > 0 else "no rows kept, statistics only"
 
 
-def _ledger(audit: pl.DataFrame) -> str:
+def _writing(status: StoreStatus | None) -> list[str]:
+    """What is wrong with the store's writer, if anything is."""
+    if status is None or (status.state in _WRITES and status.error is None):
+        return []
+    waiting = f"{status.waiting_bytes / 1e6:.1f} MB waiting to be written"
+    return [f"store {status.state}: {status.error or 'no reason given'}; {waiting}"]
+
+
+def _ledger(snapshot: Snapshot) -> str:
+    try:
+        audit = snapshot.tables("audit")
+    except (SnapshotExpired, StoreError) as error:
+        return f"ledger not checked: {error}"
     wrong = audit.filter(~audit["balanced"]).height
     return f"ledger NOT balanced for {wrong} of {count(audit.height, 'file')}" if wrong else "ledger balanced"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,11 +37,16 @@ def logkit_events(_: str, paths: list[Path]) -> tuple[float, Counts]:
     return _read(paths, keep_events=None)
 
 
-def _read(paths: list[Path], keep_events: int | None) -> tuple[float, Counts]:
+def logkit_store(_: str, paths: list[Path]) -> tuple[float, Counts]:
+    with tempfile.TemporaryDirectory(dir=paths[0].parent) as folder:
+        return _read(paths, keep_events=0, store=Path(folder) / "store.duckdb")
+
+
+def _read(paths: list[Path], keep_events: int | None, store: Path | None = None) -> tuple[float, Counts]:
     import logkit
 
     began = time.perf_counter()
-    snap = logkit.read(paths, keep_events=keep_events, progress=False)  # its own imports count
+    snap = logkit.read(paths, keep_events=keep_events, store=store, progress=False)  # its own imports count
     seconds = time.perf_counter() - began
     if keep_events is None and snap.dropped_events:
         raise RuntimeError(f"expected every event kept, found {snap.dropped_events} dropped; try fewer lines")
@@ -73,6 +79,7 @@ CONTENDERS: dict[str, Callable[[str, list[Path]], tuple[float, Counts]]] = {
     "article": article,
     "logkit": logkit_counts,
     "logkit-events": logkit_events,
+    "logkit-store": logkit_store,
     "duckdb": duckdb_inferred,
     "duckdb-typed": duckdb_typed,
 }

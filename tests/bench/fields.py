@@ -24,12 +24,20 @@ from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Block, Text, records_of, split_lines
 from logkit.formats.levels import read_levels
 
-CORPUS = Path(__file__).resolve().parents[3] / "shared" / "corpus"
+CORPUS = next(
+    (found for above in Path(__file__).resolve().parents if (found := above / "shared" / "corpus").is_dir()),
+    Path("shared/corpus"),
+)
+"""Where the corpus is: beside this checkout, or beside a folder it is in."""
 FIELDS = ("timestamp", "level", "service", "message")
 GOALS = {"timestamp": 98.0, "level": 97.0, "service": 92.0, "message": 92.0}
 REFERENCE_US = 1_772_366_400_000_000  # 2026-03-01T12:00:00Z
 
-_OTHER_LEVELS = {"*": "INFO", "#": "WARN", "In": "INFO", "Wa": "WARN", "Db": "DEBUG", "Er": "ERROR"}
+_OTHER_LEVELS = {
+    "*": "INFO", "#": "WARN", "In": "INFO", "Wa": "WARN", "Db": "DEBUG", "Er": "ERROR",
+    # SSSD's debug levels, as sssd.conf(5) names them
+    "0x0010": "FATAL", "0x0020": "FATAL", "0x0040": "ERROR", "0x0100": "INFO", "0x0400": "DEBUG",
+}  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -47,7 +55,7 @@ def read(raw: bytes, filename: str = "") -> tuple[Format, pl.DataFrame]:
     chosen = detect(raw, filename)
     block = Block.of(raw.decode("utf-8", "replace").encode())
     lines = split_lines(block)
-    starts = chosen.starts(lines)
+    starts = getattr(chosen, "edges", chosen.starts)(lines)
     starts[0] = True
     records = records_of(lines, starts)
     rules = TimeRules(reference_us=REFERENCE_US)

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.bench.panel import panel
+
 if TYPE_CHECKING:
     import logkit
 
@@ -131,7 +133,7 @@ def imports(quick: bool) -> None:
         print(f"{statement:28} median {statistics.median(runs):.3f} s of {len(runs)}", flush=True)
 
 
-MEASURES = {"latency": latency, "snapshot": snapshot, "import": imports}
+MEASURES = {"latency": latency, "snapshot": snapshot, "panel": panel, "import": imports}
 
 
 def main() -> None:

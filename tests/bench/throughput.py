@@ -34,6 +34,7 @@ def contenders(sample: Sample) -> list[Contender]:
         Contender("logkit.read keep_events=0, four pieces", "logkit", pieces),
         Contender("logkit.read keep_events=0, one piece", "logkit", whole),
         Contender("logkit.read, all events kept", "logkit-events", whole),
+        Contender("logkit.read, all events in a store", "logkit-store", whole),
     ]
     if sample.kind == "json":
         rows.append(Contender("DuckDB read_json", "duckdb", whole))

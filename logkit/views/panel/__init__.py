@@ -1,0 +1,12 @@
+"""The live panel: a snapshot twice a second, shown from a thread while cells run.
+
+Read it in this order: `moment` (one instant, and what the controls ask for), `look` (pure: what is to be seen of it)
+with its parts `head`, `traffic`, `errors` and `lights`, made from `counts` and `meter`; `markup` (pure: that as HTML);
+`face` and `chart` (the widgets); `refresher` (the thread that writes them); `shown` (what a user holds); `frozen` (what
+remains).
+"""
+
+from logkit.views.panel.notebook import in_kernel
+from logkit.views.panel.shown import Panel, Panels
+
+__all__ = ["Panel", "Panels", "in_kernel"]

@@ -1,0 +1,239 @@
+"""Pure: how much happened in a window, straight from the parts of a capture.
+
+A panel looks twice a second, so it does not add up all statistics each time: of every part it keeps what lies in the
+window, as long as both stay the same, and between two looks only a few parts are new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from logkit.stats import Stats
+from logkit.stats.groups import Cells, Ints, gather
+from logkit.stats.sketch import quantile_rows, value_of
+from logkit.stats.totals import ERROR_CODE, LEVEL_NAMES
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+LEVELS: Final = len(LEVEL_NAMES)
+ERROR: Final = ERROR_CODE
+_FINEST: Final = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
+_MOST_BUCKETS: Final = 100
+_FOLD_PARTS: Final = 6
+_FUTURE_US: Final = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Time buckets side by side: `[start_us, stop_us)` in steps of `width_us`, all µs since 1970 and whole steps."""
+
+    start_us: int
+    stop_us: int
+    width_us: int
+
+    @property
+    def buckets(self) -> int:
+        return (self.stop_us - self.start_us) // self.width_us
+
+    @property
+    def starts(self) -> npt.NDArray[np.datetime64]:
+        """Where each bucket begins, as `datetime64[us]` in UTC."""
+        return np.arange(self.start_us, self.stop_us, self.width_us).astype("datetime64[us]")
+
+
+def window_of(parts: Sequence[Stats], length_us: int | None, now_us: int) -> Window | None:
+    """The last `length_us` before the newest event, all of time for None; None where no event has a time.
+
+    A single event dated more than a day after `now_us` does not count as the newest: a wrong year must not
+    empty the panel. At most about 100 buckets, of a width that the statistics can tell apart.
+    """
+    spans = [part.tables.spans for part in parts if part.tables.spans.shape[1]]
+    if not spans:
+        return None
+    first, last = np.concatenate(spans, axis=1)
+    last = last[last >= 0]
+    if not len(last):
+        return None
+    newest = int(last.max())
+    if newest > now_us + _FUTURE_US:
+        starts = np.concatenate([part.tables.buckets.keys[2] for part in parts])
+        present = starts[starts <= now_us + _FUTURE_US]
+        newest = int(present.max()) if len(present) else newest
+    oldest = min(int(first.min()), newest)
+    finest = max(part.width_us for part in parts)
+    width = _width(length_us or max(newest - oldest, 1), finest)
+    stop = (newest // width + 1) * width
+    start = oldest // width * width if length_us is None else stop - max(1, -(-length_us // width)) * width
+    return Window(start, stop, width)
+
+
+def _width(length_us: int, finest_us: int) -> int:
+    for seconds in _FINEST:
+        width = seconds * 1_000_000
+        if width % finest_us == 0 and length_us <= _MOST_BUCKETS * width:
+            return width
+    widest = np.lcm(finest_us, _FINEST[-1] * 1_000_000)
+    return int(widest * max(1, -(-length_us // (_MOST_BUCKETS * widest))))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counts:
+    """What happened in a window; services are sorted by name, levels as in `LEVEL_NAMES`."""
+
+    names: tuple[str, ...]
+    window: Window | None
+    cells: Ints
+    """Events with a time, of shape (services, levels, buckets)."""
+    totals: Ints
+    """All events ever, those without a time too, of shape (services, levels)."""
+    rejects: int
+    """All records ever that their file's format could not read."""
+    last_us: Ints
+    """Per service the time of its newest event, -1 where none has a time."""
+    bins: Cells
+    """(service, level, bin) -> events with a duration in the window."""
+
+    def quantile_ms(
+        self, q: float, services: npt.NDArray[np.bool_], levels: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.float64]:
+        """Per service the duration at `q` (0 … 1) of its events of these levels in the window.
+
+        NaN where there is none, and for other services than these.
+        """
+        found = np.full(len(self.names), np.nan)
+        chosen = self.bins.take(services[self.bins.keys[0]] & levels[self.bins.keys[1]])
+        cells = gather(Cells(chosen.keys[[0, 2]], chosen.counts))
+        if len(cells):
+            service, counts = cells.keys[0], cells.counts[0]
+            starts = np.flatnonzero(np.append(True, service[1:] != service[:-1]))
+            found[service[starts]] = value_of(cells.keys[1, quantile_rows(counts, starts, q)]) / 1000
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Slice:
+    """What one or more parts hold of a window; services are indices into `names`."""
+
+    names: tuple[str, ...]
+    cells: Ints
+    """Rows (service, level, bucket, events)."""
+    bins: Ints
+    """Rows (service, level, bin, events)."""
+    totals: Ints
+    """Rows (service, level, events, rejects) of all time."""
+    last_us: Ints
+    """Per service, -1 where none of its events has a time."""
+
+
+class Counter:
+    """Counts windows of captures that follow each other. Not for two threads at once."""
+
+    def __init__(self) -> None:
+        self._window: Window | None = None
+        self._parts: tuple[Stats, ...] = ()
+        self._folded = 0
+        self._fold = _NO_SLICE
+
+    def count(self, parts: Sequence[Stats], window: Window | None) -> Counts:
+        """How much of all parts lies in the window."""
+        parts = tuple(parts)
+        same = next((at for at, (a, b) in enumerate(zip(self._parts, parts, strict=False)) if a is not b), None)
+        same = min(len(self._parts), len(parts)) if same is None else same
+        if window != self._window or same < self._folded:
+            self._fold, self._folded, same = _NO_SLICE, 0, 0 if window != self._window else same
+        if same - self._folded >= _FOLD_PARTS or not self._folded:
+            # What stayed the same since the last look is likely to stay: it is added up once.
+            kept = max(same, len(parts) - _FOLD_PARTS)
+            fresh = (_slice(part, window) for part in parts[self._folded : kept])
+            self._fold = _folded(_joined([self._fold, *fresh]))
+            self._folded = kept
+        self._window, self._parts = window, parts
+        whole = _joined([self._fold, *(_slice(part, window) for part in parts[self._folded :])])
+        buckets = window.buckets if window else 0
+        return Counts(
+            names=whole.names,
+            window=window,
+            cells=_dense(whole.cells, (len(whole.names), LEVELS, buckets)),
+            totals=_dense(whole.totals[:3], (len(whole.names), LEVELS)),
+            rejects=int(whole.totals[3].sum()),
+            last_us=whole.last_us,
+            bins=Cells(whole.bins[:3], whole.bins[3:]),
+        )
+
+
+_NO_ROWS: Final = np.zeros((4, 0), np.int64)
+_NO_SLICE: Final = _Slice((), _NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.int64))
+
+
+def _slice(part: Stats, window: Window | None) -> _Slice:
+    tables = part.tables
+    last = np.full(len(tables.names), -1)
+    np.maximum.at(last, tables.totals.keys[0], tables.spans[1])
+    totals = np.concatenate((tables.totals.keys, tables.totals.counts[[0, 2]]))
+    if window is None:
+        return _Slice(tables.names, _NO_ROWS, _NO_ROWS, totals, last)
+    buckets, bins = tables.buckets, tables.bins
+    inside = (buckets.keys[2] >= window.start_us) & (buckets.keys[2] < window.stop_us)
+    cells = np.concatenate((buckets.keys, buckets.counts[:1])).compress(inside, axis=1)
+    cells[2] = (cells[2] - window.start_us) // window.width_us
+    # Durations are known by wider buckets: those count that begin in the window, or reach into it.
+    low = window.start_us // part.bin_width_us * part.bin_width_us
+    inside = (bins.keys[2] >= low) & (bins.keys[2] < window.stop_us)
+    durations = np.concatenate((bins.keys[[0, 1, 3]], bins.counts)).compress(inside, axis=1)
+    return _Slice(tables.names, cells, durations, totals, last)
+
+
+def _folded(one: _Slice) -> _Slice:
+    """The same with rows of equal keys added up."""
+    totals = gather(Cells(one.totals[:2], one.totals[2:]))
+    return replace(
+        one, cells=_summed(one.cells), bins=_summed(one.bins), totals=np.concatenate((totals.keys, totals.counts))
+    )
+
+
+def _joined(slices: Sequence[_Slice]) -> _Slice:
+    """All of their rows, those of equal keys side by side."""
+    slices = [one for one in slices if one.names]
+    if len(slices) < 2:
+        return slices[0] if slices else _NO_SLICE
+    names = tuple(sorted({name for one in slices for name in one.names}))
+    index = {name: at for at, name in enumerate(names)}
+    maps = [np.array([index[name] for name in one.names], np.int64) for one in slices]
+    last = np.full(len(names), -1)
+    for one, places in zip(slices, maps, strict=True):
+        last[places] = np.maximum(last[places], one.last_us)
+    return _Slice(
+        names,
+        _renumbered([one.cells for one in slices], maps),
+        _renumbered([one.bins for one in slices], maps),
+        _renumbered([one.totals for one in slices], maps),
+        last,
+    )
+
+
+def _renumbered(rows: list[Ints], maps: list[Ints]) -> Ints:
+    """All rows of all parts, with services numbered alike."""
+    joined = np.concatenate(rows, axis=1)
+    at = 0
+    for one, places in zip(rows, maps, strict=True):
+        joined[0, at : at + one.shape[1]] = places[one[0]]
+        at += one.shape[1]
+    return joined
+
+
+def _summed(rows: Ints) -> Ints:
+    """Rows of equal keys added up; the last column is the count."""
+    cells = gather(Cells(rows[:-1], rows[-1:]))
+    return np.concatenate((cells.keys, cells.counts))
+
+
+def _dense(rows: Ints, shape: tuple[int, ...]) -> Ints:
+    """Rows of keys with a count in the last column, added up in an array of that shape."""
+    dense = np.zeros(shape, np.int64)
+    np.add.at(dense.reshape(-1), np.ravel_multi_index(tuple(rows[:-1]), shape), rows[-1])
+    return dense

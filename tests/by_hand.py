@@ -1,0 +1,75 @@
+"""An engine without threads: what the watcher and the workers do is done by the test, in the order it says.
+
+What a thread does between two of its steps is done by `service=`, which a worker calls when it has read a block and not
+yet applied it.
+"""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+import pytest
+
+import logkit
+from logkit.engine import Monitor, Settings
+from logkit.engine.core import Engine
+from logkit.engine.threads import Activity
+from logkit.engine.worker import Worker
+from logkit.sources import Roots, ServiceRule
+
+
+class ByHand:
+    """The watcher and one worker of a monitor on `root`, and the clock they go by."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: object, service: object = None, **settings: Any) -> None:
+        monkeypatch.setattr(Engine, "start", lambda _engine: None)
+        checked = Settings(**({"notify": False, "poll_seconds": 3600.0, "workers": 1} | settings))
+        self.monitor = Monitor(Roots.of(root, missing_ok=True), checked, ServiceRule.of(service))  # type: ignore[arg-type]
+        self.engine = self.monitor._engine
+        self.state = self.engine.state
+        self.watcher = self.engine.watcher
+        self.worker = Worker(self.engine.queue, self.engine._shared)
+        self.activity = Activity("by hand")
+        self.now = 0.0
+        self.watcher._clock = lambda: self.now
+
+    def look(self) -> int:
+        """The watcher scans and goes round once; the ticket that is answered once all it found is read."""
+        ticket = self.state.ask()
+        self.watcher.step(self.activity)
+        return ticket
+
+    def go_round(self) -> None:
+        """The watcher goes round once, without a scan."""
+        self.watcher.step(self.activity)
+
+    def replace_watcher(self) -> None:
+        """What another thread does first when the watcher's has died."""
+        self.engine.stopping.set()
+        self.watcher.loop(self.activity)
+        self.engine.stopping.clear()
+
+    def work(self) -> bool:
+        """The worker does the next piece of work; False if there is none."""
+        if self.engine.queue.empty():
+            return False
+        assert self.worker.step(self.activity)
+        return True
+
+    def settle(self) -> logkit.Snapshot:
+        """What `wait_idle` comes to."""
+        ticket = self.look()
+        for _ in range(200):
+            while self.work():
+                pass
+            self.go_round()
+            if self.state.wait_answer(ticket, 0):
+                return self.monitor.snapshot()
+            self.now += 0.05
+        raise AssertionError(f"never idle: {self.monitor.snapshot().files.to_dict('records')}")
+
+    def queued(self) -> list[object]:
+        """The pieces of work that wait for a worker."""
+        assert isinstance(self.engine.queue, queue.Queue)
+        return list(self.engine.queue.queue)

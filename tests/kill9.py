@@ -1,0 +1,224 @@
+"""Kill the engine with signal 9 at random instants, again and again, while a log is written and rotated.
+
+    python -m tests.kill9 --kills 300 --seed 7
+
+A child process watches a folder into a store; it is killed and the next one goes on, until in the end every line must
+be in the store exactly once and the ledger must balance. What is written meanwhile: single lines, halves of lines,
+bursts of many spans; rotation by renaming, by copying and truncating, and compression of what was rotated, read or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import itertools
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import logkit
+from tests.scenario_tools import line
+
+CHILD = """
+import sys, logkit
+import duckdb, polars, pyarrow
+print("ready", flush=True)
+sys.stdin.readline()
+settings = dict(block_bytes=65536, span_bytes=262144, poll_seconds=0.05, commit_seconds=0.01, idle_flush_seconds=20.0,
+    copy_seconds=0.5, workers=2)
+monitor = logkit.watch(sys.argv[1], store=sys.argv[2], **settings)
+print("watching", flush=True)
+sys.stdin.readline()
+idle = monitor.wait_idle(120.0)
+snap = monitor.snapshot()
+print("idle" if idle and snap.audit()["balanced"].all() else f"not idle or not balanced: {idle} {snap!r}", flush=True)
+monitor.stop(60.0)
+"""
+BURST = 3_000
+
+
+class Logger(threading.Thread):
+    """Writes numbered lines to `app.log` and rotates it, by a seeded plan, until it is told to stop."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        super().__init__(name="logger", daemon=True)
+        self.done = threading.Event()
+        self.error: BaseException | None = None
+        self.written = 0
+        self.rotations = 0
+        self._folder = folder
+        self._log = folder / "app.log"
+        self._random = random.Random(seed)
+        self._numbers = itertools.count()
+        self._append(8 * BURST)
+
+    def run(self) -> None:
+        try:
+            while not self.done.wait(self._random.uniform(0, 0.03)):
+                self._step()
+        except BaseException as error:
+            self.error = error
+
+    def _step(self) -> None:
+        dice = self._random.random()
+        if dice < 0.80:
+            self._append(self._random.randint(1, 40))
+        elif dice < 0.90:
+            self._append_in_halves()
+        elif dice < 0.93:
+            self._append(self._random.randint(1, BURST))
+        elif dice < 0.97:
+            self._rotate()
+        elif dice < 0.985:
+            self._copy_and_truncate()
+        else:
+            self._compress()
+
+    def _text(self, count: int) -> bytes:
+        self.written += count
+        return b"".join(line(f"number <{next(self._numbers)}>") for _ in range(count))
+
+    def _append(self, count: int) -> None:
+        with self._log.open("ab", buffering=0) as out:
+            out.write(self._text(count))
+
+    def _append_in_halves(self) -> None:
+        text = self._text(1)
+        cut = self._random.randrange(1, len(text))
+        with self._log.open("ab", buffering=0) as out:
+            out.write(text[:cut])
+            self.done.wait(self._random.uniform(0, 0.1))
+            out.write(text[cut:])
+
+    def _rotated(self) -> Path:
+        self.rotations += 1
+        return self._folder / f"app.log.{self.rotations:05d}"
+
+    def _rotate(self) -> None:
+        if self._log.exists():
+            self._log.rename(self._rotated())
+
+    def _copy_and_truncate(self) -> None:
+        if self._log.exists():
+            shutil.copyfile(self._log, self._rotated())
+            os.truncate(self._log, 0)
+
+    def _compress(self) -> None:
+        """As `gzip FILE` does, of the oldest file that was rotated and is not compressed."""
+        rotated = sorted(path for path in self._folder.glob("app.log.*") if path.suffix != ".gz")
+        if len(rotated) > 1:
+            target = rotated[0].with_name(f"{rotated[0].name}.gz")
+            target.write_bytes(gzip.compress(rotated[0].read_bytes(), 1))
+            rotated[0].unlink()
+
+
+class Child:
+    """A process that watches once it is told to; it is started early, so that its imports cost no time then."""
+
+    def __init__(self, folder: Path, store: Path) -> None:
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
+        command = [sys.executable, "-W", "error", "-c", CHILD, str(folder), str(store)]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+
+    def go(self) -> None:
+        """Have it watch, as soon as it is ready to."""
+        assert self._process.stdout is not None
+        assert self._process.stdin is not None
+        ready: IO[str] = self._process.stdout
+        if ready.readline() != "ready\n":
+            raise AssertionError(f"a child did not start: {self._process.communicate(timeout=60)}")
+        stdin: IO[str] = self._process.stdin
+        stdin.write("go\n")
+        stdin.flush()
+
+    def kill(self) -> bool:
+        """Kill it with signal 9; whether it had come as far as to watch."""
+        self._process.kill()
+        out, error = self._process.communicate(timeout=60)
+        if self._process.returncode != -9 or error:
+            raise AssertionError(f"a child ended by itself: {self._process.returncode}\n{error}")
+        return "watching" in out
+
+    def finish(self) -> str:
+        """Let it read to the end and stop; what it said."""
+        out, error = self._process.communicate("end\n", timeout=180)
+        return out.replace("watching\n", "").strip() + error
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it: counts of lines, and whether the last child found everything read and balanced."""
+
+    kills: int
+    while_watching: int
+    written: int
+    rotations: int
+    lost: int
+    doubled: int
+    foreign: int
+    ended: str
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.doubled or self.foreign) and self.ended == "idle"
+
+
+def run(folder: Path, kills: int, seed: int, longest_seconds: float = 1.0) -> Result:
+    """The loop: so many kills, each at a random instant up to `longest_seconds` after a child was told to watch."""
+    logs, store, chance = folder / "logs", folder / "store.duckdb", random.Random(seed)
+    logs.mkdir()
+    logger, watching = Logger(logs, seed), 0
+    child = Child(logs, store)
+    logger.start()
+    for _ in range(kills):
+        following = Child(logs, store)
+        child.go()
+        time.sleep(chance.uniform(0, longest_seconds))
+        watching += child.kill()
+        child = following
+    logger.done.set()
+    logger.join(30)
+    if logger.error is not None:
+        raise logger.error
+    child.go()
+    ended = child.finish()
+    logkit.read(logs, store=store, progress=False)  # finishes the last records, which a watcher waits with
+    came = Counter(logkit.open(store).frame["message"].to_list())
+    numbers = {f"number <{number}>" for number in range(logger.written)}
+    return Result(
+        kills=kills,
+        while_watching=watching,
+        written=logger.written,
+        rotations=logger.rotations,
+        lost=len(numbers - came.keys()),
+        doubled=sum(count - 1 for text, count in came.items() if text in numbers),
+        foreign=sum(count for text, count in came.items() if text not in numbers),
+        ended=ended,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    asked = parser.parse_args()
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        result = run(Path(folder), asked.kills, asked.seed)
+    print(f"seed {asked.seed}, {time.monotonic() - began:.0f} s: {result}")
+    return 0 if result.clean else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
