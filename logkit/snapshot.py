@@ -263,6 +263,7 @@ class Snapshot(Investigation):
 
         With a store the query reads only the columns it names, a batch at a time; `between(...).sql(...)` has the
         store skip what is outside of the range, which a condition inside the query does not. Rows come in no order.
+        There `events` has no column `pattern`: ask `with_patterns().sql(...)`, which fetches the rows.
 
         >>> snap.sql("select * from events where service = $name limit 5", name="payments")  # doctest: +SKIP
         """
