@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -17,12 +17,12 @@ Pair = tuple[Snapshot, Snapshot]
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["mined when asked", "mined while reading"])
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """The sample incident in memory, and in a store that was closed and opened again."""
     store = tmp_path_factory.mktemp("store") / "incident.duckdb"
     kept = logkit.read(LOGS, patterns=request.param)
     logkit.read(LOGS, patterns=request.param, store=store)
-    yield kept, logkit.open(store)
+    return kept, logkit.open(store)
 
 
 ASKED: dict[str, Callable[[Snapshot], pd.DataFrame]] = {
@@ -77,3 +77,27 @@ def test_statistics_with_masked_messages_survive_as_bytes() -> None:
     again = unpacked(packed(stats))
     assert again == stats
     assert packed(again) == packed(stats)
+
+
+@pytest.mark.parametrize("patterns", [False, True])
+def test_held_records_and_differences_name_the_templates_of_the_whole(tmp_path: Path, patterns: bool) -> None:
+    log, line = tmp_path / "app.log", "2026-03-02 09:00:0{0} INFO app connection from 10.0.0.{0} closed\n"
+    log.write_text("".join(line.format(at) for at in range(5)) + "2026-03-02 09:00:09 ERROR app boom 77")
+    settings = {"patterns": patterns, "store": tmp_path / "s.duckdb", "idle_flush_seconds": 600.0}
+    with logkit.watch(log, **settings) as monitor:
+        monitor.wait_idle()
+        before = monitor.snapshot()
+        with log.open("a") as file:
+            file.write("\n" + line.format(7) + line.format(8))
+        monitor.wait_idle()
+        after = monitor.snapshot()
+    assert after.patterns["count"].tolist() == [7, 1]
+    common, rare = after.patterns["pattern"]
+    found = after.with_patterns()
+    assert found.events["pattern"].tolist() == [common] * 5 + [rare] + [common] * 2
+    assert found.where(pattern=rare).events["level"].tolist() == ["ERROR"]
+    assert len(after.pattern(common).snapshot) == 7
+    assert set((after - before).patterns["pattern"]) <= {common, rare}
+    if patterns:
+        assert after.events["pattern"].tolist() == found.events["pattern"].tolist()
+        assert len(after.where(pattern=common)) == 7
