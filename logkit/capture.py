@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from logkit.sinks.view import StoreView
     from logkit.stats import Stats
+    from logkit.stats.templates import Templates
 
 
 DELETED = "deleted before its last record was whole"
@@ -155,8 +156,14 @@ class Capture:
     threads: tuple[ThreadStatus, ...]
     queue_depth: int
     queue_size: int
+    marks: tuple[tuple[int, str], ...] = ()
+    """What somebody noted: µs since 1970, and the text; by time."""
     skipped: tuple[tuple[str, str], ...] = ()
     """Paths the last scan passed over, each with the reason."""
+    patterns: bool = False
+    """Whether the frames have `schema.MASK`, to be shown as the id of each event's template."""
+    templates: Templates | None = None
+    """Those found in the snapshot this is a part of, so that both call a template alike, else None."""
     store: StoreView | None = None
     """The rows, as of the commit the statistics agree with; None: all rows there are are in `frames`."""
     store_status: StoreStatus | None = None

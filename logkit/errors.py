@@ -7,6 +7,7 @@
     ├── SnapshotError
     │   ├── NeedsEvents      the question needs rows that were not kept         .question
     │   ├── LineageError     two snapshots of different monitors subtracted     .left .right
+    │   ├── EvidenceLost     the bytes a row was read from are no longer there  .path .offset
     │   └── SnapshotExpired  rows of this snapshot were dropped by retention
     ├── StoreError           a store that cannot be made, read or written       .path
     │   ├── StoreLocked      another process holds it                           .holder
@@ -26,6 +27,7 @@ from pathlib import Path
 
 __all__ = [
     "EngineError",
+    "EvidenceLost",
     "Forked",
     "FormatError",
     "LabError",
@@ -94,6 +96,15 @@ class LineageError(SnapshotError):
         super().__init__(message)
         self.left = left
         self.right = right
+
+
+class EvidenceLost(SnapshotError):
+    """The bytes a row was read from are no longer in the file at `path`, from byte `offset` on."""
+
+    def __init__(self, message: str, *, path: str, offset: int) -> None:
+        super().__init__(message)
+        self.path = path
+        self.offset = offset
 
 
 class SnapshotExpired(SnapshotError):

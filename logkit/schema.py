@@ -52,8 +52,12 @@ NUMBERS: Final[dict[str, pl.DataType]] = {
     "status": pl.Int64(),
     "pid": pl.Int64(),
     "line": pl.Int64(),
+    "pattern_mask": pl.Int64(),
 }
 """Fields that are numbers wherever they occur; every other field of a format is a String."""
+
+MASK: Final = "pattern_mask"
+"""The column that stands for each event's masked message where patterns are asked for (`stats.patterns.key_of`)."""
 
 STATS_FIELDS: Final = ("timestamp", "level", "service", "duration_ms")
 """The columns statistics are made of: all that a reading with `keep_events=0` ever builds."""

@@ -13,6 +13,7 @@ from logkit.analysis import conditions, rows
 from logkit.analysis.kept import KeptRows
 from logkit.analysis.stored import StoredRows
 from logkit.analysis.tables import make
+from logkit.investigation import Investigation
 from logkit.stats import Stats
 
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
     from logkit.analysis.activity import ActivityFrame
     from logkit.analysis.conditions import Condition
+    from logkit.analysis.pattern import Pattern
     from logkit.analysis.timeline import By
-    from logkit.capture import Capture
+    from logkit.capture import Capture, EventFrame
+    from logkit.stats.templates import Templates
     from logkit.views.plots import Plots
 
 T = TypeVar("T")
@@ -43,7 +46,7 @@ def open(path: str | os.PathLike[str]) -> Snapshot:
 
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False, weakref_slot=True)
-class Snapshot:
+class Snapshot(Investigation):
     """A frozen, consistent value: statistics of all events read so far, and the newest events as rows.
 
     Making one costs microseconds; each part is made when first asked for, then kept. Frames are pandas,
@@ -142,7 +145,25 @@ class Snapshot:
 
         Fields of the formats' own that no row of a store-backed selection has are left out.
         """
-        return self._once("frame", self.rows.frame)
+        return self._once("frame", self._frame)
+
+    @property
+    def shown(self) -> tuple[EventFrame, ...]:
+        """The rows as frames, as they are seen: each event names its template if that was asked for.
+
+        Those of a store are all fetched for it.
+        """
+        return self._once("shown", lambda: self.rows.shown(self))
+
+    @property
+    def mined(self) -> tuple[Stats, Templates]:
+        """What `patterns` is made of: statistics that have the masked messages, and the templates these belong to."""
+        return self._once("mined", self._mine)
+
+    @property
+    def named(self) -> Templates | None:
+        """The templates that events name in the column `pattern`; None where that was not asked for."""
+        return self.capture.templates or (self.mined[1] if self.capture.patterns else None)
 
     def tables(self, name: str) -> pl.DataFrame:
         """The table `name`, one of `logkit.tables.NAMES`, as Polars: what the pandas frames and SQL are made of."""
@@ -174,6 +195,34 @@ class Snapshot:
         `snap.services.rejects`.
         """
         return self._pandas("rejects")
+
+    @property
+    def patterns(self) -> pd.DataFrame:
+        """Message templates, the most frequent first: one row per service, level and template.
+
+        pattern (the template's id, the same wherever it occurs), service, level, template (`<*>` where values stand),
+        count, share (of all rows of this table), first_seen, last_seen, trend (a line of bars: its events over the time
+        all of them span), example (the message with the smallest source, generation and offset). Counted while reading
+        with `patterns=True`, else found now in the rows that were kept.
+        """
+        return self._pandas("patterns")
+
+    def pattern(self, pattern: str) -> Pattern:
+        """The template with this id in `patterns`: its counts, its events, and in `.parameters` what was masked.
+
+        Raises SettingError for an id that none has.
+        """
+        from logkit.analysis.pattern import find
+
+        return find(self, pattern)
+
+    def with_patterns(self) -> Snapshot:
+        """The same with a column `pattern` in `events`: the id, in `patterns`, of each event's template.
+
+        Selections and differences of the result keep its templates and ids. A field of the format's own that is called
+        so becomes `pattern_`. Of a store all rows are fetched for it: the result has them in memory.
+        """
+        return self._once("with patterns", self._named)
 
     @property
     def threads(self) -> pd.DataFrame:
@@ -214,6 +263,7 @@ class Snapshot:
 
         With a store the query reads only the columns it names, a batch at a time; `between(...).sql(...)` has the
         store skip what is outside of the range, which a condition inside the query does not. Rows come in no order.
+        There `events` has no column `pattern`: ask `with_patterns().sql(...)`, which fetches the rows.
 
         >>> snap.sql("select * from events where service = $name limit 5", name="payments")  # doctest: +SKIP
         """
@@ -238,7 +288,7 @@ class Snapshot:
         else NeedsEvents; where a store's retention dropped some, other fields select among the rows that are left.
         Raises SettingError for a field no event has. Files, threads and the ledger stay those of the whole snapshot.
         """
-        return self._select(conditions.fields(fields, min_level, self.rows.own_fields))
+        return self._select(conditions.fields(fields, min_level, lambda: self.rows.own_fields(self)))
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> str:
         """Put a copy of the store, as of this snapshot's commit, at `path`; returns the copy's real path.
@@ -297,6 +347,20 @@ class Snapshot:
 
     def _select(self, condition: Condition) -> Snapshot:
         return Snapshot(self.rows.selected(self, condition))
+
+    def _frame(self) -> pl.DataFrame:
+        made = self.rows.frame(self)
+        named = self.capture.patterns or self.capture.templates is not None
+        return made if made.height or not named else made.with_columns(pattern=pl.lit("", pl.String))
+
+    def _mine(self) -> tuple[Stats, Templates]:
+        from logkit.stats.templates import Templates
+
+        stats = self.stats if self.stats.has_patterns else self.rows.mined(self.stats.limits)
+        return stats, self.capture.templates or Templates.of(stats)
+
+    def _named(self) -> Snapshot:
+        return self if self.capture.templates is not None else Snapshot(self.rows.with_patterns(self))
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

@@ -23,19 +23,21 @@ def difference(later: Snapshot, earlier: Snapshot) -> Capture:
     lineage = f"{later.capture.lineage} | since version {earlier.version}"
     if isinstance(later.rows, StoredRows):
         fresh = later.rows.since(earlier.capture)
-        found = replace(fresh.capture, lineage=lineage)
+        found = replace(fresh.capture, lineage=lineage, templates=later.named)
         exact = fresh.height() == len(later) - len(earlier)
         return found if exact else replace(found, parts=(_minus(later, earlier),))
     added = rows.added(later.capture.frames, earlier.capture.frames)
     events = len(later) - len(earlier)
     # As many rows as events: none of them was dropped, and the rows say more than two sums subtracted.
     known = rows.height(added) == events
-    stats = rows.stats_of(added, later.stats.limits) if known else _minus(later, earlier)
+    mined = later.capture.patterns
+    stats = rows.stats_of(added, later.stats.limits, patterns=mined) if known else _minus(later, earlier)
     return replace(
         later.capture,
         lineage=lineage,
         parts=(stats,),
         frames=added,
+        templates=later.named,
         dropped_events=max(stats.events - rows.height(added), 0),
     )
 
@@ -59,15 +61,16 @@ def _minus(later: Snapshot, earlier: Snapshot) -> Stats:
     of -1 behind. Where its later row was dropped it is subtracted unchanged if that works, else not at all.
     """
     limits, right = later.stats.limits, earlier.stats
+    mined = later.stats.has_patterns
     lost: list[Stats] = []
     for part in earlier.capture.frames:
         if not part.held:
             continue
-        was, now = Stats.of(part.frame, limits), _same_record(part, later.capture)
+        was, now = rows.stats_of((part,), limits, patterns=mined), _same_record(part, later.capture)
         if now is None:
             lost.append(was)
         else:
-            right = right.minus(was) + Stats.of(now, limits)
+            right = right.minus(was) + rows.stats_of((now,), limits, patterns=mined)
     try:
         return later.stats.minus(right)
     except ValueError as error:
@@ -79,11 +82,11 @@ def _minus(later: Snapshot, earlier: Snapshot) -> Stats:
         ) from error
 
 
-def _same_record(held: EventFrame, capture: Capture) -> pl.DataFrame | None:
+def _same_record(held: EventFrame, capture: Capture) -> EventFrame | None:
     offsets = held.frame["offset"].implode()
     for part in capture.frames:
         if (part.source, part.generation) == (held.source, held.generation):
             found = part.frame.filter(pl.col("offset").is_in(offsets))
             if found.height:
-                return found
+                return replace(part, frame=found)
     return None

@@ -12,7 +12,7 @@ import polars as pl
 from logkit.analysis import rows
 from logkit.analysis.conditions import Condition, own_fields
 from logkit.errors import SnapshotError
-from logkit.stats import Stats
+from logkit.stats import Limits, Stats
 
 if TYPE_CHECKING:
     from logkit.capture import Capture, EventFrame
@@ -39,9 +39,26 @@ class KeptRows:
         # Not the engine's own count of them: what is exact is decided by this, so it must agree with what is here.
         return max(events - rows.height(self.frames), 0)
 
-    def frame(self) -> pl.DataFrame:
+    def frame(self, snapshot: Snapshot) -> pl.DataFrame:
         """See `Snapshot.frame`."""
-        return rows.joined(self.frames, self.capture)
+        return rows.joined(snapshot.shown, self.capture)
+
+    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
+        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
+        return rows.joined(snapshot.shown, self.capture, names)
+
+    def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
+        """See `Snapshot.shown`."""
+        return rows.named(self.frames, snapshot.mined[1]) if self.capture.patterns else self.frames
+
+    def mined(self, limits: Limits) -> Stats:
+        """The statistics of the rows, with their masked messages."""
+        return rows.stats_of(self.frames, limits, patterns=True)
+
+    def with_patterns(self, snapshot: Snapshot) -> Capture:
+        """See `Snapshot.with_patterns`."""
+        found = snapshot.mined[1]
+        return replace(self.capture, frames=rows.named(self.frames, found), patterns=False, templates=found)
 
     def rejected(self) -> pl.DataFrame:
         """The same, only of records that their file's format could not read."""
@@ -51,13 +68,13 @@ class KeptRows:
         """These columns of all rows, some rows at a time, in no order."""
         return (part.frame.select(names) for part in self.frames)
 
-    def own_fields(self) -> set[str] | None:
+    def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns of `snap.events` beside `rows.COLUMNS`; None before the first event."""
-        return own_fields(self.frames)
+        return own_fields(snapshot.shown)
 
     def selected(self, snapshot: Snapshot, condition: Condition) -> Capture:
         """The part that fulfils `condition`; raises NeedsEvents where rows that were dropped could have told."""
-        kept = condition.rows(self.frames, self.capture)
+        kept = condition.rows(snapshot.shown, self.capture)
         exact = not snapshot.dropped_events
         stats = rows.stats_of(kept, snapshot.stats.limits) if exact else condition.of_stats(snapshot.stats)
         return replace(
@@ -66,6 +83,8 @@ class KeptRows:
             parts=(stats,),
             frames=kept,
             dropped_events=max(stats.events - rows.height(kept), 0),
+            patterns=False,
+            templates=snapshot.named,
         )
 
     def ledger(self) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from logkit import schema
 from logkit.stats import Limits, Stats
+from logkit.stats.masks import mask
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from logkit.capture import Capture, EventFrame
+    from logkit.stats.templates import Templates
 
 _PLACE: Final = {"file": pl.String(), "source": pl.Int64(), "generation": pl.Int64()}
 _COMMON: Final = list(schema.COMMON)
@@ -46,28 +48,39 @@ def height(frames: Iterable[EventFrame]) -> int:
     return sum(part.frame.height for part in frames)
 
 
-def joined(frames: tuple[EventFrame, ...], capture: Capture) -> pl.DataFrame:
+def joined(frames: tuple[EventFrame, ...], capture: Capture, names: Collection[str] | None = None) -> pl.DataFrame:
     """One frame of all rows with `COLUMNS`, ordered by (file, generation, source, offset); text is not copied.
 
     A format's own field that is called like one of our columns (`file`, `source`, …) gets a `_` behind its name.
+    With `names` only those columns are there, as far as any row has them: the others are not even put together.
     """
-    paths = paths_of(capture)
-    parts = [part for part in frames if part.frame.height]
+    parts = in_order(frames, capture)
     if not parts:
         return pl.DataFrame(schema={name: schema.COMMON.get(name) or _PLACE[name] for name in COLUMNS})
-    place = [
-        (paths.get((p.source, p.generation), ""), p.generation, p.source, p.frame.item(0, "offset")) for p in parts
-    ]
-    order = sorted(range(len(parts)), key=place.__getitem__)
-    rows = pl.concat([free(parts[at].frame) for at in order], how="diagonal_relaxed")
-    nth = np.repeat(np.arange(len(order)), [parts[at].frame.height for at in order])
-    files, generations, sources = (list(column) for column in zip(*(place[at][:3] for at in order), strict=True))
+    own = (free(part.frame) for part in parts)
+    if names is not None:
+        own = (part.select(name for name in part.columns if name in {*names, "offset"}) for part in own)
+    rows = pl.concat(list(own), how="diagonal_relaxed")
+    nth = np.repeat(np.arange(len(parts)), [part.frame.height for part in parts])
+    paths = paths_of(capture)
+    files = [paths.get((part.source, part.generation), "") for part in parts]
+    generations, sources = [part.generation for part in parts], [part.source for part in parts]
     rows = rows.with_columns(
         pl.Series("file", files, pl.String).gather(nth),
         pl.Series("source", sources, pl.Int64).gather(nth),
         pl.Series("generation", generations, pl.Int64).gather(nth),
     )
-    return _ordered(rows).select(*COLUMNS, pl.exclude(COLUMNS))
+    return _ordered(rows).select(pl.col(*(name for name in COLUMNS if name in rows.columns)), pl.exclude(COLUMNS))
+
+
+def in_order(frames: Iterable[EventFrame], capture: Capture) -> list[EventFrame]:
+    """The frames that hold rows, by (file, generation, source, first offset)."""
+    paths = paths_of(capture)
+
+    def place(part: EventFrame) -> tuple[str, int, int, int]:
+        return paths.get((part.source, part.generation), ""), part.generation, part.source, part.frame.item(0, "offset")
+
+    return sorted((part for part in frames if part.frame.height), key=place)
 
 
 def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
@@ -76,14 +89,16 @@ def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
 
 
 def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
-    """Rows in any order, with their source, generation and offset, as `joined` gives them: with `COLUMNS`, sorted."""
+    """Rows in any order, with their source, generation and offset, as `joined` gives them: sorted, and with
+    those of `COLUMNS` they have."""
     key, paths = ["source", "generation"], paths_of(capture)
     keys = rows.select(key).unique()
     files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
     places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
     # The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
     place = rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
-    found = rows.with_columns(place["file"]).select(*COLUMNS, pl.exclude(COLUMNS))
+    found = rows.with_columns(place["file"])
+    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
     rank, offset = place["rank"].to_numpy(), place["offset"].to_numpy()
     if ((rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (offset[1:] >= offset[:-1]))).all():
         return found
@@ -113,11 +128,23 @@ def free(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.rename(names)
 
 
-def stats_of(frames: Iterable[EventFrame], limits: Limits) -> Stats:
-    """The statistics of all rows, counted in one go."""
-    wanted = {*schema.STATS_FIELDS, "rejected"}
-    counted = [part.frame.select(name for name in part.frame.columns if name in wanted) for part in frames]
-    return Stats.of(pl.concat(counted, how="diagonal_relaxed"), limits) if counted else Stats.empty(limits)
+def stats_of(frames: Iterable[EventFrame], limits: Limits, *, patterns: bool = False) -> Stats:
+    """The statistics of all rows, counted in one go; with `patterns` their masked messages too."""
+    wanted = {*schema.STATS_FIELDS, "rejected", *(("message", "offset") if patterns else ())}
+    counted = []
+    for part in frames:
+        place = {"source": part.source, "generation": part.generation} if patterns else {}
+        rows = part.frame.select(name for name in part.frame.columns if name in wanted)
+        counted.append(rows.with_columns(pl.lit(at, pl.Int64).alias(name) for name, at in place.items()))
+    if not counted:
+        return Stats.empty(limits)
+    rows = pl.concat(counted, how="diagonal_relaxed")
+    return Stats.of(rows, limits, mask(rows["message"]) if patterns else None)
+
+
+def named(frames: Iterable[EventFrame], found: Templates) -> tuple[EventFrame, ...]:
+    """The frames with the column `pattern`; a field of the format's own called so gets a `_` behind its name."""
+    return tuple(replace(part, frame=found.named(part.frame)) for part in frames)
 
 
 def added(new: tuple[EventFrame, ...], old: tuple[EventFrame, ...]) -> tuple[EventFrame, ...]:

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from logkit import schema
 from logkit.analysis import conditions, rows
 from logkit.analysis.conditions import Condition
+from logkit.capture import EventFrame
 from logkit.errors import NeedsEvents, SnapshotError, SnapshotExpired
 from logkit.sinks import copying
 from logkit.sinks.filters import RowFilter
 from logkit.sinks.scan import Scan
 from logkit.sinks.view import Kept
 from logkit.stats import Limits, Stats
+from logkit.stats.masks import mask
+from logkit.stats.templates import COLUMN
 
 if TYPE_CHECKING:
     from logkit.capture import Capture
@@ -49,9 +53,61 @@ class StoredRows:
             return 0
         return max(events - self.view.count(expired_too=True) - rows.height(self.capture.frames), 0)
 
-    def frame(self) -> pl.DataFrame:
+    def mined(self, limits: Limits) -> Stats:
+        """The statistics of the rows with their masked messages, a few rows in memory at a time."""
+        names = (*schema.STATS_FIELDS, "rejected", "message", "source", "generation", "offset")
+        total = rows.stats_of(self.capture.frames, limits, patterns=True)
+        for batch in self.view.batches(names):
+            total += Stats.of(batch, limits, mask(batch["message"]))
+        return total
+
+    def frame(self, snapshot: Snapshot) -> pl.DataFrame:
         """See `Snapshot.frame`; fields of the formats' own that none of the rows has are left out."""
-        return self._joined(self.view, self.capture)
+        found, named = self._joined(self.view, self.capture), snapshot.named
+        return found.drop(schema.MASK, strict=False) if named is None else named.named(found)
+
+    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
+        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
+        named = snapshot.named if COLUMN in names else None
+        asked = dict.fromkeys((*names, "source", "generation", "offset"))
+        if named is not None:
+            asked.update(dict.fromkeys(("message", schema.MASK)))
+        asked.pop("file", None)
+        held = rows.joined(self.capture.frames, self.capture, list(asked)).drop("file")
+        found = pl.concat(
+            [self.view.frame(list(asked)), held.select(asked.keys() & set(held.columns))], how="diagonal_relaxed"
+        )
+        found = rows.placed(found, self.capture)
+        return found if named is None else named.named(found)
+
+    def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
+        """See `Snapshot.shown`: all rows, a frame per source and generation."""
+        frame, place = snapshot.frame, ["source", "generation"]
+        own = frame.drop("file", *place)
+        runs = frame.select(pl.struct(place).rle()).to_series().struct.unnest()
+        parts, at = [], 0
+        for length, one in runs.iter_rows():
+            parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
+            at += length
+        return tuple(parts)
+
+    def with_patterns(self, snapshot: Snapshot) -> Capture:
+        """See `Snapshot.with_patterns`: a capture that has the rows in memory."""
+        capture, named = replace(self.capture, templates=snapshot.mined[1]), snapshot.named
+        if named is None:
+            snapshot = type(snapshot)(capture)
+        return replace(
+            capture,
+            lineage=f"{capture.lineage} | fetched",
+            parts=(snapshot.stats,),
+            frames=snapshot.shown,
+            keep_events=max(snapshot.frame.height, capture.keep_events),
+            patterns=False,
+            templates=snapshot.named,
+            store=None,
+            store_status=None,
+            whole=None,
+        )
 
     def rejected(self) -> pl.DataFrame:
         """The same, only of records that their file's format could not read."""
@@ -73,18 +129,28 @@ class StoredRows:
 
     def scan(self) -> Scan:
         """The stored rows as SQL takes them, with all columns the store has."""
-        return Scan(self.view, (*rows.COLUMNS, *self.view.fields()), rows.paths_of(self.capture))
+        return Scan(
+            self.view,
+            (*rows.COLUMNS, *(name for name in self.view.fields() if name != schema.MASK)),
+            rows.paths_of(self.capture),
+        )
 
-    def own_fields(self) -> set[str] | None:
+    def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns beside `rows.COLUMNS` that events of the store, or held ones, have; None before the first."""
         whole = self.capture.whole or self.capture
         if whole.parts is not None and not any(whole.parts):
             return None
-        return {*self.view.fields(), *(conditions.own_fields(whole.frames) or ())}
+        found = {*self.view.fields(), *(conditions.own_fields(whole.frames) or ())} - {schema.MASK}
+        return found if snapshot.named is None else found | {COLUMN}
 
     def selected(self, snapshot: Snapshot, condition: Condition) -> Capture:
-        """The part that fulfils `condition`; no row is fetched for it."""
+        """The part that fulfils `condition`; no row is fetched for it, but where it asks for templates all are."""
         capture = self.capture
+        if COLUMN in condition.fields and snapshot.named is not None:
+            known = (
+                snapshot.with_patterns() if capture.templates is None else type(snapshot)(self.with_patterns(snapshot))
+            )
+            return known.rows.selected(known, condition)
         return replace(
             capture,
             lineage=f"{capture.lineage} | {condition}",
@@ -92,6 +158,7 @@ class StoredRows:
             frames=condition.rows(capture.frames, capture),
             store=self.view.where(condition.pushed(capture)),
             whole=capture.whole or capture,
+            templates=snapshot.named,
         )
 
     def _told(self, snapshot: Snapshot, condition: Condition) -> tuple[Stats] | None:

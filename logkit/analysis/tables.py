@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, cast
 import polars as pl
 
 from logkit import schema
+from logkit.analysis import patterns
 from logkit.sinks.view import Kept
 
 if TYPE_CHECKING:
@@ -86,6 +87,10 @@ def make(name: str, snapshot: Snapshot) -> pl.DataFrame:
             return threads(snapshot.capture)
         case "audit":
             return audit(snapshot.capture, snapshot.rows.ledger())
+        case "marks":
+            return marks(snapshot.capture)
+        case "patterns":
+            return patterns.table(*snapshot.mined)
     raise ValueError(f"expected one of {', '.join(NAMES)}, found {name!r}")
 
 
@@ -138,6 +143,11 @@ def audit(capture: Capture, ledger: Mapping[tuple[int, int], Kept] | None) -> pl
     """
     rows = [_audited(status, ledger) for status in (capture.whole or capture).sources]
     return pl.DataFrame(rows, schema=_AUDIT).sort("path", "source", "generation")
+
+
+def marks(capture: Capture) -> pl.DataFrame:
+    """The notes made, by time."""
+    return pl.DataFrame(list(capture.marks), schema={"when": schema.TIMESTAMP, "text": pl.String}, orient="row")
 
 
 def _audited(status: SourceStatus, ledger: Mapping[tuple[int, int], Kept] | None) -> dict[str, object]:

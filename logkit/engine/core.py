@@ -78,6 +78,7 @@ class Engine:
                 keep=keep,
                 columns=None if settings.columns is None else frozenset(settings.columns),
                 service=service,
+                patterns=settings.patterns,
             ),
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),

@@ -79,6 +79,7 @@ class Monitor:
             threads=engine.threads(),
             queue_depth=engine.queue.qsize(),
             queue_size=engine.queue.maxsize,
+            patterns=settings.patterns,
             skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
             store=engine.store_view(view.seq, view.retention),
             store_status=engine.store_status(),

@@ -35,7 +35,7 @@ class Settings:
     after it went quiet. copy_seconds: how long a file that begins like one already read is waited for: it may be a copy
     in the making. finite: everything is read once, as it is now, and last records are finished. columns: which columns
     of `snap.events` are made, besides those that say where a record stands and the level, time and service that
-    statistics need; all of them by default.
+    statistics need; all of them by default. patterns: find message templates while reading.
     With a store: commit_seconds: pause between two commits; max_waiting_bytes: what may wait for the writer before
     readers have to; keep_days, max_store_bytes: which of its rows are kept, by age and by the room they take (None:
     all).
@@ -68,6 +68,7 @@ class Settings:
     missing_ok: bool = False
     notify: bool = True
     finite: bool = False
+    patterns: bool = False
 
     def __post_init__(self) -> None:
         if self.workers == 0:

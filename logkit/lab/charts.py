@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from logkit.lab.pictures import KEPT, LOST
-from logkit.views.figures import MUTED, new_axes, quiet
+from logkit.views.drawing import MUTED, new_axes, quiet
 from logkit.views.style import REST_COLOUR, SERIES_COLOURS
 
 if TYPE_CHECKING:

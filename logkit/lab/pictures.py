@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from logkit.lab.racing import overwriting
-from logkit.views.figures import MUTED, drawable, new_axes, nothing
+from logkit.views.drawing import MUTED, drawable, new_axes, nothing
 from logkit.views.gantt import STATE_COLOURS
 from logkit.views.style import SERIES_COLOURS
 

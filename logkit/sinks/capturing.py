@@ -51,6 +51,7 @@ def capture_of(path: str | os.PathLike[str]) -> Capture:
         queue_depth=0,
         queue_size=0,
         store=StoreView(name, head.lineage, head.seq, head.retention),
+        patterns=stats.events > 0 and stats.has_patterns,
     )
 
 

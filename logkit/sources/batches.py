@@ -11,11 +11,13 @@ import numpy as np
 from logkit.formats import Format, Parsed, Plain
 from logkit.formats.block import Mask
 from logkit.formats.narrow import narrowed
-from logkit.schema import COMMON, STATS_FIELDS
+from logkit.schema import COMMON, MASK, STATS_FIELDS
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.reader import Reader, open_source
 from logkit.sources.span import ReadOptions, Span, Tail
 from logkit.stats import Stats
+from logkit.stats.masks import mask
+from logkit.stats.patterns import key_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -74,18 +76,27 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
     size = len(chunk.records)
     pieces = chunk.continues >= 0
     wanted = options.columns
+    if wanted is not None and options.patterns:
+        wanted |= {"message", MASK}  # what the templates of a later snapshot are looked up by
     few = not options.keep or (wanted is not None and wanted <= _LIGHT)
-    stats_only = few and not options.service.wants_events
+    stats_only = few and not (options.service.wants_events or options.patterns)
     format = span.format if wanted is None or options.service.wants_events else narrowed(span.format, wanted)
     events, ok = _parse(span, format, chunk, ~pieces, stats_only)
     events = options.service.apply(span.path, events)
     rejected = np.flatnonzero(~ok)
-    stats = Stats.of(events)
+    offset = pl.Series("offset", chunk.offset[:-1])
+    if options.patterns:
+        masked = mask(events["message"])
+        place = (pl.lit(span.source).alias("source"), pl.lit(span.generation).alias("generation"), offset)
+        stats = Stats.of(events.with_columns(*place), masked=masked)
+        events = events.with_columns(masked.each(pl.Series(MASK, map(key_of, masked.texts), pl.Int64)))
+    else:
+        stats = Stats.of(events)
     frame = None
     if options.keep:
         frame = events.with_columns(
             _null_but(chunk, rejected),
-            offset=pl.Series(chunk.offset[:-1]),
+            offset,
             length_bytes=pl.Series(np.diff(chunk.offset)),
             continues=pl.Series(chunk.continues).replace(-1, None),
         )

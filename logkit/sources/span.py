@@ -26,7 +26,8 @@ class ReadOptions:
 
     `block_bytes` are taken from a file at a time: about what stays in a core's cache while it is parsed.
     A record longer than `max_record_bytes` is cut into pieces of that size, measured from its start.
-    `keep` says whether rows are wanted or statistics alone, `columns` which ones (None: all).
+    `keep` says whether rows are wanted or statistics alone, `columns` which ones (None: all), `patterns` whether
+    messages are masked and counted.
     """
 
     block_bytes: int = 4 << 20
@@ -34,6 +35,7 @@ class ReadOptions:
     keep: bool = True
     columns: frozenset[str] | None = None
     service: ServiceRule = field(default_factory=ServiceRule)
+    patterns: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ import polars as pl
 
 from logkit import schema
 from logkit.stats.groups import Cells, Ints, gather, group
-from logkit.stats.ladder import coarsen
+from logkit.stats.ladder import NEVER, coarsen
 from logkit.stats.sketch import quantile_rows, value_of
-from logkit.stats.totals import ERROR_CODE, LEVEL_NAMES, NEVER, WARN_CODE, Tables
+from logkit.stats.totals import ERROR_CODE, LEVEL_NAMES, WARN_CODE, Tables
 
 Key = Literal["service", "level", "bucket_us"]
 """A column quantiles may be asked by."""

@@ -20,6 +20,9 @@ _STEPS = (1, 5, 15, 60, 300, 900, 3600, 21_600)
 TIME_STOP_US: Final = 7_258_118_400_000_000
 """Times count from 1970 up to, and without, this instant (the year 2200); others are no time at all."""
 
+NEVER: Final = (TIME_STOP_US, -1)
+"""First and last time of a key without timed events."""
+
 WIDTHS_US: Final[tuple[int, ...]] = (
     *(seconds * 1_000_000 for seconds in _STEPS),
     *(_DAY, 7 * _DAY, 28 * _DAY),

@@ -6,15 +6,18 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, tally
-from logkit.stats.ladder import TIME_STOP_US, WIDTHS_US, occupied, width_for
+from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, occupied, width_for
+from logkit.stats.masks import Masked
+from logkit.stats.patterns import PatternTable
 from logkit.stats.sketch import BINS, bin_of, microseconds
-from logkit.stats.totals import EMPTY, LEVEL_NAMES, NEVER, Limits, Tables, keep
+from logkit.stats.totals import EMPTY, LEVEL_NAMES, Limits, Tables, keep
 
 _LEVELS = len(LEVEL_NAMES)
 
 
-def count(events: pl.DataFrame, limits: Limits) -> Tables:
+def count(events: pl.DataFrame, limits: Limits, masked: Masked | None = None) -> Tables:
     """The tables of some events; see `Stats.of` for the columns."""
     if not events.height:
         return EMPTY
@@ -26,7 +29,8 @@ def count(events: pl.DataFrame, limits: Limits) -> Tables:
     keys = len(names) * _LEVELS
     buckets, width = _buckets(key, times, rejected, keys, limits)
     bins, bin_width = _bins(key, times, _durations(events), keys, limits)
-    return Tables(names, totals, spans, buckets, bins, width, bin_width)
+    table = None if masked is None else _patterns(events, masked, key, times, limits)
+    return Tables(names, totals, spans, buckets, bins, width, bin_width, table)
 
 
 def _services(column: pl.Series, limits: Limits) -> tuple[tuple[str, ...], Ints]:
@@ -135,3 +139,38 @@ def _bins(key: Ints, times: Ints, durations: npt.NDArray[np.float64], keys: int,
     rest, bins = np.divmod(found, BINS)
     key, slot = np.divmod(rest, len(starts))
     return Cells(np.stack((*np.divmod(key, _LEVELS), starts[slot], bins)), counts[None, :]), width
+
+
+def _patterns(events: pl.DataFrame, masked: Masked, key: Ints, times: Ints, limits: Limits) -> PatternTable:
+    """Counts per masked message."""
+    masks, counts_as = patterns.keep(masked.texts, limits.max_beginnings, limits.max_alike)
+    index = {text: position for position, text in enumerate(masks)}
+    codes = np.array([index[counts_as[text]] for text in masked.texts], np.int64)[masked.row]
+    places = np.stack([events[name].cast(pl.Int64).to_numpy() for name in ("source", "generation", "offset")])
+    first = patterns.first_rows(codes, places, len(masks))
+    examples = tuple(text or "" for text in events["message"].gather(first).to_list())
+
+    keys = key * len(masks) + codes
+    totals, of_key = np.unique(keys, return_inverse=True)
+    counts = np.stack([np.bincount(of_key, minlength=len(totals)), np.bincount(of_key, times >= 0, len(totals))])
+    spans = np.empty((2, len(totals)), np.int64)
+    spans[0], spans[1] = NEVER
+    np.minimum.at(spans[0], of_key, np.where(times < 0, TIME_STOP_US, times))
+    np.maximum.at(spans[1], of_key, times)
+
+    slots, starts, width = _slots(times, limits.max_pattern_buckets)
+    codes = of_key * len(starts) + slots
+    used, events_in = tally(codes, len(totals) * len(starts))
+    at, slot = np.divmod(used, len(starts))
+    columns = np.stack(_unpacked(totals, len(masks)))
+    buckets = Cells(np.vstack((columns[:, at], starts[slot])), events_in[None, :]).take(slot > 0)
+    return PatternTable(
+        masks, examples, places[:, first], Cells(columns, counts.astype(np.int64)), spans, buckets, width
+    )
+
+
+def _unpacked(keys: Ints, masks: int) -> tuple[Ints, Ints, Ints]:
+    """Service, level and mask of a key."""
+    rest, mask_at = np.divmod(keys, masks)
+    service, level = np.divmod(rest, _LEVELS)
+    return service, level, mask_at

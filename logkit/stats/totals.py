@@ -12,8 +12,10 @@ import numpy.typing as npt
 
 from logkit import schema
 from logkit.errors import SettingError
+from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, gather, group
-from logkit.stats.ladder import TIME_STOP_US, WIDTHS_US, coarsen, width_for
+from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, coarsen, width_for
+from logkit.stats.patterns import PatternTable
 
 OTHER: Final = "(other)"
 """The service that events of services beyond `max_services` are counted under."""
@@ -27,9 +29,6 @@ LEVEL_NAMES: Final = (NO_LEVEL, *schema.LEVELS)
 ERROR_CODE: Final = 1 + schema.ERROR_RANK
 WARN_CODE: Final = 1 + schema.LEVELS.index("WARN")
 
-NEVER: Final = (TIME_STOP_US, -1)
-"""First and last time of a key without timed events."""
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -38,11 +37,16 @@ class Limits:
     `max_services` services are kept apart (those with the smallest hash of their name), the others become
     `OTHER`. At most `max_buckets` time buckets are occupied by events, `max_latency_buckets` by durations.
     Each bucket has at most a row per service kept and level, for durations one per bin of the sketch.
+    Of masked messages that begin alike `max_alike` are kept apart, and so `max_beginnings` of such beginnings
+    (`patterns.keep`); they occupy at most `max_pattern_buckets`.
     """
 
     max_services: int = 1000
     max_buckets: int = 4096
     max_latency_buckets: int = 256
+    max_beginnings: int = 500
+    max_alike: int = 200
+    max_pattern_buckets: int = 64
 
     def __post_init__(self) -> None:
         for setting in self.__slots__:
@@ -72,6 +76,8 @@ class Tables:
     """(service, level, bucket, bin) -> events with a duration; bucket -1 where they have no time."""
     width_us: int
     bin_width_us: int
+    patterns: PatternTable | None = None
+    """Counts per masked message, None where they are not known."""
 
     def __post_init__(self) -> None:
         self.spans.flags.writeable = False
@@ -86,6 +92,7 @@ class Tables:
             and np.array_equal(self.spans, other.spans)
             and self.buckets == other.buckets
             and self.bins == other.bins
+            and self.patterns == other.patterns
         )
 
 
@@ -93,7 +100,9 @@ def _cells(columns: int, counts: int) -> Cells:
     return Cells(np.zeros((columns, 0), np.int64), np.zeros((counts, 0), np.int64))
 
 
-EMPTY: Final = Tables((), _cells(2, 3), np.zeros((2, 0), np.int64), _cells(3, 2), _cells(4, 1), *WIDTHS_US[:1] * 2)
+EMPTY: Final = Tables(
+    (), _cells(2, 3), np.zeros((2, 0), np.int64), _cells(3, 2), _cells(4, 1), WIDTHS_US[0], WIDTHS_US[0]
+)
 """Nothing counted: the neutral element of `merge`."""
 
 
@@ -143,7 +152,14 @@ def merge(parts: Sequence[Tables], limits: Limits) -> Tables:
         _coarsened(bins, bin_width),
         width,
         bin_width,
+        _merged_patterns(parts, lookups, limits),
     )
+
+
+def _merged_patterns(parts: Sequence[Tables], lookups: list[Ints], limits: Limits) -> PatternTable | None:
+    """Those of the parts that know them: `Stats.has_patterns` compares their sum with all events."""
+    known = [(part.patterns, names) for part, names in zip(parts, lookups, strict=True) if part.patterns is not None]
+    return patterns.merge(known, limits.max_beginnings, limits.max_alike, limits.max_pattern_buckets) if known else None
 
 
 def _joined(parts: list[Cells], lookups: list[Ints]) -> Cells:
@@ -169,10 +185,16 @@ def subtract(left: Tables, right: Tables, limits: Limits) -> Tables:
         totals=Cells(right.totals.keys, -right.totals.counts),
         buckets=Cells(right.buckets.keys, -right.buckets.counts),
         bins=Cells(right.bins.keys, -right.bins.counts),
+        patterns=None if right.patterns is None else patterns.negative(right.patterns),
     )
+    if left.patterns is None:
+        minus = replace(minus, patterns=None)
     rest = merge((left, minus), limits)
     events = rest.totals.counts[0]
-    least = min(int(cells.counts.min(initial=0)) for cells in (rest.totals, rest.buckets, rest.bins))
+    some_cells = [rest.totals, rest.buckets, rest.bins]
+    if rest.patterns is not None:
+        some_cells += [rest.patterns.totals, rest.patterns.buckets]
+    least = min(int(cells.counts.min(initial=0)) for cells in some_cells)
     if least < 0 or (rest.totals.counts > events).any():
         raise ValueError(
             f"expected statistics that contain the subtracted ones, found a count of {least}; "
@@ -181,8 +203,9 @@ def subtract(left: Tables, right: Tables, limits: Limits) -> Tables:
     some = events > 0
     buckets = rest.buckets.take(rest.buckets.counts[0] > 0)
     bins = rest.bins.take(rest.bins.counts[0] > 0)
+    counted = None if rest.patterns is None else patterns.respanned(patterns.compact(rest.patterns))
     rest = replace(rest, totals=rest.totals.take(some), spans=rest.spans[:, some], buckets=buckets, bins=bins)
-    return _compact(_respanned(rest))
+    return _compact(_respanned(replace(rest, patterns=counted)))
 
 
 def _respanned(tables: Tables) -> Tables:
@@ -217,6 +240,7 @@ def _compact(tables: Tables) -> Tables:
         totals=_renumbered(tables.totals, used),
         buckets=_renumbered(tables.buckets, used),
         bins=_renumbered(tables.bins, used),
+        patterns=None if tables.patterns is None else patterns.compact(tables.patterns, used),
     )
 
 
@@ -242,6 +266,8 @@ def select(
         return _compact(tables)
     start = 0 if start_us is None else start_us
     stop = TIME_STOP_US if stop_us is None else stop_us
+    if tables.patterns is not None:
+        tables = replace(tables, patterns=patterns.between(tables.patterns, start, stop))
     inside = _inside(tables, tables.buckets, tables.width_us, start, stop)
     bins_inside = _inside(tables, tables.bins, tables.bin_width_us, start, stop)
     if inside is None or bins_inside is None:
@@ -258,8 +284,10 @@ def _with_keys(tables: Tables, services: Collection[str] | None, levels: Collect
         service_wanted[cells.keys[0]] & level_wanted[cells.keys[1]]
         for cells in (tables.totals, tables.buckets, tables.bins)
     )
+    counted = tables.patterns
     return replace(
         tables,
+        patterns=None if counted is None else patterns.of_keys(counted, service_wanted, level_wanted),
         totals=tables.totals.take(totals),
         spans=tables.spans[:, totals],
         buckets=tables.buckets.take(buckets),

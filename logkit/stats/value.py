@@ -9,6 +9,9 @@ from typing import Literal
 import polars as pl
 
 from logkit.stats import frames, tally
+from logkit.stats.masks import Masked
+from logkit.stats.patterns import EMPTY as EMPTY_PATTERNS
+from logkit.stats.patterns import PatternTable
 from logkit.stats.totals import (
     DEFAULT_LIMITS,
     EMPTY,
@@ -48,13 +51,14 @@ class Stats:
         return cls(EMPTY, limits)
 
     @classmethod
-    def of(cls, events: pl.DataFrame, limits: Limits = DEFAULT_LIMITS) -> Stats:
+    def of(cls, events: pl.DataFrame, limits: Limits = DEFAULT_LIMITS, masked: Masked | None = None) -> Stats:
         """The statistics of some events.
 
         `events` has timestamp (`schema.TIMESTAMP`), level (`schema.LEVEL`) and service (String; null counts
-        as ""); duration_ms (ms; negative and NaN are left out) and rejected (Boolean) where it has them.
+        as ""); duration_ms (ms; negative and NaN are left out) and rejected (Boolean) where it has them. Where their
+        messages come `masked` these are counted too; it then has message (String), source, generation and offset.
         """
-        return cls(tally.count(events, limits), limits)
+        return cls(tally.count(events, limits, masked), limits)
 
     @classmethod
     def sum(cls, parts: Iterable[Stats], limits: Limits = DEFAULT_LIMITS) -> Stats:
@@ -111,6 +115,16 @@ class Stats:
     def services(self) -> tuple[str, ...]:
         """The services that occur, sorted."""
         return self.tables.names
+
+    @property
+    def patterns(self) -> PatternTable:
+        """Counts per masked message, of the events for which they were asked for."""
+        return EMPTY_PATTERNS if self.tables.patterns is None else self.tables.patterns
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether the masked messages of all events were counted."""
+        return self.patterns.events == self.events
 
     @property
     def width_us(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from logkit.capture import STATES
-from logkit.views.figures import MUTED, drawable, new_axes, nothing, quiet
+from logkit.views.drawing import MUTED, drawable, new_axes, nothing, quiet
 from logkit.views.style import SERIES_COLOURS
 
 if TYPE_CHECKING:

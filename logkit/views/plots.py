@@ -14,7 +14,7 @@ import numpy as np
 
 from logkit.analysis.timeline import bucket_us
 from logkit.errors import SettingError
-from logkit.views.figures import MUTED, drawable, new_axes, nothing, quiet
+from logkit.views.drawing import MUTED, Say, drawable, legend, marked, new_axes, nothing, quiet, shaded, time_axis
 from logkit.views.style import LEVEL_COLOURS, REST_COLOUR, SERIES_COLOURS, count, duration, number, share
 
 if TYPE_CHECKING:
@@ -34,15 +34,24 @@ ServiceMeasure = Literal["events", "error_rate", "p95_ms"]
 
 
 class Plots:
-    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.services()`, `snap.plot.threads()`."""
+    """The plots of one snapshot: `snap.plot.timeline()`, `snap.plot.error_rates()` …
 
-    __slots__ = ("_snapshot",)
+    Each takes `ax` to draw into and returns the Axes. Times are UTC; notes made by `snap.mark` show where time is an
+    axis.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    __slots__ = ("_say", "_snapshot")
+
+    def __init__(self, snapshot: Snapshot, say: Say = str) -> None:
         self._snapshot = snapshot
+        self._say = say
 
     def __repr__(self) -> str:
-        return "plots of a snapshot: timeline(), services(), threads()"
+        names = ", ".join(f"{name}()" for name in dir(self))
+        return f"plots of a snapshot: {names}"
+
+    def __dir__(self) -> list[str]:
+        return [name for name in vars(type(self)) if not name.startswith("_")]
 
     def threads(self, ax: Axes | None = None, last_seconds: float | None = None) -> Axes:
         """What each thread of the engine did, a lane per thread and a colour per state, up to the snapshot."""
@@ -51,11 +60,17 @@ class Plots:
         return draw(self._snapshot.activity(last_seconds), ax)
 
     def timeline(
-        self, ax: Axes | None = None, by: Literal["level", "service"] | None = "level", width: Any = None
+        self,
+        ax: Axes | None = None,
+        by: Literal["level", "service"] | None = "level",
+        width: Any = None,
+        *,
+        bursts: bool = False,
     ) -> Axes:
-        """Events over time, stacked by level or service; `width` as in `snap.timeline`. Times are UTC.
+        """Events over time, stacked by level or service; `width` as in `snap.timeline`.
 
-        The levels above INFO stand at the bottom, where changes in their number can be read.
+        The levels above INFO stand at the bottom, where changes in their number can be read. `bursts` tints the times
+        of `snap.bursts()`.
         """
         frame = self._snapshot.timeline(width, by=by)
         ax = ax if ax is not None else new_axes(9.0, 3.2)
@@ -68,7 +83,10 @@ class Plots:
         stack(ax, starts, width_us, heights, colours)
         ax.set_ylabel(f"events per {duration(width_us)}")
         if by is not None:
-            _legend(ax, names, colours, by)
+            legend(ax, [self._say(name) for name in names], colours, by)
+        if bursts:
+            shaded(ax, _union(self._snapshot.bursts()), LEVEL_COLOURS["ERROR"])
+        self._marked(ax)
         return ax
 
     def services(self, ax: Axes | None = None, by: ServiceMeasure = "events") -> Axes:
@@ -82,12 +100,60 @@ class Plots:
         ax.set_xlabel(title)
         if not len(shown):
             return nothing(ax, "no services" if by != "p95_ms" else "no events with a duration")
-        _bars(ax, shown, len(values) - len(shown), colour, say)
+        _bars(ax, shown.rename(self._say), len(values) - len(shown), colour, say)
         _number_axis(ax, by)
         absent = len(self._snapshot.services) - len(values)
         if absent:
             ax.set_title(f"{count(absent, 'service')} without durations", loc="right", fontsize=9, color=MUTED)
         return ax
+
+    def error_rates(self, ax: Axes | None = None, width: Any = None) -> Axes:
+        """The share of errors of each service over time, as a heat map: whose trouble began first stands out.
+
+        At most 20 services, the ones in trouble first on top; a grey cell had no events.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.error_rates(ax, self._snapshot, width, self._say)
+        self._marked(ax)
+        return ax
+
+    def latency(self, ax: Axes | None = None, service: str | None = None) -> Axes:
+        """How long things took over time, in ms: the median, and a band from there to the 95th and 99th percentile.
+
+        Of one service, or of all events with a duration. Buckets as wide as the statistics'.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.latency(ax, self._snapshot, service, self._say)
+        self._marked(ax)
+        return ax
+
+    def patterns(self, ax: Axes | None = None, ids: Sequence[str] | None = None, top: int = 12) -> Axes:
+        """A small line over time for each message template: those of `ids` (of `snap.patterns`), or the `top` ones.
+
+        Each has a scale of its own; its greatest bucket stands at the right.
+        """
+        from logkit.views import incident_plots
+
+        ax = incident_plots.patterns(ax, self._snapshot, ids, top, self._say)
+        self._marked(ax)
+        return ax
+
+    def trace(self, id: str, ax: Axes | None = None, *, deskew: bool = False) -> Axes:
+        """A trace as a waterfall: an event per row in order of time, a bar where it has a duration, by service."""
+        from logkit.views import incident_plots
+
+        return incident_plots.waterfall(ax, self._snapshot.trace(id, deskew=deskew), id, self._say)
+
+    def propagation(self, window: Any = None, ax: Axes | None = None) -> Axes:
+        """How errors spread: services as dots, an arrow from who erred first to who erred next, as wide as often."""
+        from logkit.views import incident_plots
+
+        return incident_plots.spread(ax, self._snapshot.propagation(window), self._say)
+
+    def _marked(self, ax: Axes) -> None:
+        marked(ax, list(self._snapshot.capture.marks), self._say)
 
 
 _MEASURES: Final = {
@@ -95,6 +161,18 @@ _MEASURES: Final = {
     "error_rate": ("share of events at ERROR or above", LEVEL_COLOURS["ERROR"], share),
     "p95_ms": ("95th percentile of duration (ms)", SERIES_COLOURS[0], number),
 }
+
+
+def _union(bursts: pd.DataFrame) -> list[tuple[int, int]]:
+    """The times of all bursts, µs since 1970, none of them twice."""
+    starts, ends = (bursts[name].dt.as_unit("us").astype("int64").tolist() for name in ("start", "end"))
+    found: list[tuple[int, int]] = []
+    for start, end in sorted(zip(starts, ends, strict=True)):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], end))
+        else:
+            found.append((start, end))
+    return found
 
 
 def _series(frame: pd.DataFrame, by: str | None) -> tuple[list[str], list[np.ndarray[Any, Any]], list[str]]:
@@ -120,7 +198,7 @@ def stack(
 ) -> None:
     """Buckets of `width_us` that begin at `starts`, as layers on each other, bottom first, over a time axis in UTC."""
     _layers(ax, starts, width_us, heights, colours)
-    _time_axis(ax, starts, width_us)
+    _count_axes(ax, starts, width_us)
 
 
 def _layers(
@@ -143,41 +221,16 @@ def _layers(
         base = top
 
 
-def _time_axis(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
-    from matplotlib import dates, ticker
+def _count_axes(ax: Axes, starts: pd.DatetimeIndex, width_us: int) -> None:
+    from matplotlib import ticker
 
-    locator = dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_locator(locator)
-    formatter = dates.ConciseDateFormatter(locator, tz="UTC")  # type: ignore[no-untyped-call]
-    ax.xaxis.set_major_formatter(formatter)
-    first, last = starts.asi8[0] / 86_400_000_000, (starts.asi8[-1] + width_us) / 86_400_000_000
-    margin = 0.01 * (last - first) if len(starts) > 3 else 3 * width_us / 86_400_000_000
-    ax.set_xlim(first - margin, last + margin)
+    first, last = int(starts.asi8[0]), int(starts.asi8[-1]) + width_us
+    margin = (last - first) // 100 if len(starts) > 3 else 3 * width_us
+    time_axis(ax, first - margin, last + margin)
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_locator(ticker.MaxNLocator(5, integer=True))
     ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     quiet(ax, grid="y")
-
-
-def _legend(ax: Axes, names: list[str], colours: list[str], title: str) -> None:
-    """A legend beside the data, in the order of the stack."""
-    from matplotlib.patches import Patch
-
-    # Labels are set afterwards: Matplotlib leaves out what begins with "_", and reads "$" as mathematics.
-    handles = [Patch(color=colour) for colour in reversed(colours)]
-    legend = ax.legend(
-        handles,
-        [str(at) for at in range(len(handles))],
-        title=title,
-        loc="upper left",
-        bbox_to_anchor=(1.0, 1.02),
-        frameon=False,
-        fontsize=9,
-        handlelength=1.0,
-    )
-    for text, name in zip(legend.get_texts(), reversed(names), strict=True):
-        text.set_parse_math(False)
-        text.set_text(drawable(name, 28))
 
 
 def _bars(ax: Axes, values: pd.Series[Any], more: int, colour: str, say: Any) -> None:

@@ -1,0 +1,69 @@
+"""The one place where analysis asks a snapshot for rows: a Polars frame of the columns it names, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from logkit import schema
+from logkit.analysis import rows
+from logkit.errors import NeedsEvents
+
+if TYPE_CHECKING:
+    from logkit.snapshot import Snapshot
+
+PATTERN = "pattern"
+"""The column that only `with_patterns()` adds."""
+
+
+def columns(snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
+    """These columns of all rows, in the order of `snap.events`; one that no event has is all null.
+
+    Raises NeedsEvents where events were counted but no row was kept. Where only some were kept, those are given.
+    """
+    frame = snapshot.rows.columns(snapshot, names)
+    if not frame.height and len(snapshot):
+        raise NeedsEvents(
+            f"expected rows of the {len(snapshot):,} events, found none kept; "
+            "try to read again with a higher keep_events and keep_bytes",
+            question=f"the columns {', '.join(names)}",
+        )
+    return frame.select(_column(name, frame) for name in names)
+
+
+def pieces(snapshot: Snapshot) -> list[pl.DataFrame]:
+    """All rows as the frames they were read in, each with the columns it has; nothing is copied.
+
+    Together they are in the order of `snap.events` but where a file's blocks were read out of order: see `aligned`.
+    """
+    return [rows.free(part.frame) for part in rows.in_order(snapshot.shown, snapshot.capture)]
+
+
+def aligned(snapshot: Snapshot, mask: pl.Series) -> pl.Series:
+    """A truth for each row of `snap.events`, in the order of `pieces`."""
+    count = 0
+    numbered = []
+    for part in rows.in_order(snapshot.shown, snapshot.capture):
+        nth = pl.int_range(count, count + part.frame.height, eager=True)
+        numbered.append(replace(part, frame=part.frame.select("offset").with_columns(nth.alias(_NTH))))
+        count += part.frame.height
+    order = rows.joined(tuple(numbered), snapshot.capture, [_NTH])
+    return mask.gather(order[_NTH].arg_sort()) if count else mask
+
+
+_NTH: Final = "nth"
+
+
+def fields(snapshot: Snapshot) -> dict[str, pl.DataType]:
+    """The names and dtypes of all columns of `snap.events`."""
+    return dict(rows.joined(tuple(replace(p, frame=p.frame.head(1)) for p in snapshot.shown), snapshot.capture).schema)
+
+
+def _column(name: str, frame: pl.DataFrame) -> pl.Expr:
+    if name in frame.columns:
+        return pl.col(name)
+    dtype = schema.COMMON.get(name) or schema.NUMBERS.get(name) or pl.String()
+    return pl.lit(None, dtype=dtype).alias(name)

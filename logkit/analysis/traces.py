@@ -1,0 +1,93 @@
+"""Traces: which events belong to one request, in which order, over all services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from logkit.analysis.columns import columns
+from logkit.analysis.rows import to_pandas
+from logkit.errors import SettingError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from logkit.snapshot import Snapshot
+
+_IN_TEXT: Final = (
+    r"(?i)\b(?:trace_?-?id|traceparent|request_?-?id|correlation_?-?id)[\"']?\s*[=:]\s*[\"']?(?:00-)?"
+    r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-z]{8,64})"
+)
+"""How services write a trace id into a message, where their format has no field for it."""
+
+_FEWEST: Final = 6
+_US: Final = 1_000_000
+
+COLUMNS: Final = ("timestamp", "since_ms", "service", "level", "message", "duration_ms", "file", "offset")
+"""The columns of `Snapshot.trace`."""
+
+
+def trace_id() -> pl.Expr:
+    """The trace an event belongs to: its field `trace_id`, else what its message calls one; else null."""
+    return pl.coalesce("trace_id", pl.col("message").str.extract(_IN_TEXT)).alias("trace")
+
+
+def trace(snapshot: Snapshot, identity: str, shifts: dict[str, float] | None = None) -> pd.DataFrame:
+    """See `Snapshot.trace`; `shifts` are ms to take off each service's clock."""
+    wanted = str(identity)
+    if len(wanted) < _FEWEST:
+        raise SettingError(
+            f"expected a trace id of {_FEWEST} characters or more, found {identity!r}; "
+            "try one out of the column trace_id of snap.events",
+            setting="id",
+            value=identity,
+        )
+    rows = columns(snapshot, ["trace_id", "message"])
+    found = rows.select(
+        ((pl.col("trace_id") == wanted) | pl.col("message").str.contains(wanted, literal=True)).fill_null(False)
+    ).to_series()
+    own = columns(snapshot, [name for name in COLUMNS if name != "since_ms"])
+    table = own.with_row_index("row").filter(found)
+    if not table.height:
+        raise SettingError(
+            f"expected a trace id that occurs in the rows kept, found {identity!r} in none; "
+            "try one out of the column trace_id of snap.events",
+            setting="id",
+            value=identity,
+        )
+    table = shifted(table, shifts or {})
+    ends = table.with_columns(resolution_of(own, table["service"].unique().to_list()))
+    # What has a duration is written at its end: of a second that says no more, that is more likely the end, too.
+    rounded = pl.when(pl.col("duration_ms").is_not_null()).then("resolution_us").otherwise(0).cast(pl.Duration("us"))
+    ordered = ends.sort(pl.col("timestamp") + rounded, "row", nulls_last=True)
+    since = (pl.col("timestamp") - pl.col("timestamp").min()).dt.total_microseconds() / 1000
+    labelled = ordered.with_columns(since.alias("since_ms"))
+    frame = to_pandas(labelled.select(COLUMNS).to_arrow(), nullable=())
+    return frame.set_index(labelled["row"].to_pandas().rename("row"))
+
+
+def shifted(rows: pl.DataFrame, shifts: dict[str, float]) -> pl.DataFrame:
+    """The rows with so many ms taken off the times of each service named."""
+    if not shifts:
+        return rows
+    off = pl.col("service").replace_strict(list(shifts), list(shifts.values()), default=0.0, return_dtype=pl.Float64)
+    return rows.with_columns(pl.col("timestamp") - (off * 1000).round().cast(pl.Int64).cast(pl.Duration("us")))
+
+
+def resolutions(rows: pl.DataFrame) -> dict[str, int]:
+    """How finely each service writes its time, in µs: 1 s or 1 ms where no event of it says more."""
+    us = pl.col("timestamp").dt.timestamp("us")
+    steps = [(us % step == 0).all().alias(str(step)) for step in (_US, 1000)]
+    table = rows.filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
+    return {service: _US if whole else 1000 if milli else 1 for service, whole, milli in table.iter_rows()}
+
+
+def resolution_of(rows: pl.DataFrame, services: list[str]) -> pl.Expr:
+    """For each row by how much its time may be too early: what its service rounds off."""
+    found = resolutions(rows.filter(pl.col("service").is_in(services)))
+    return (
+        pl.col("service")
+        .replace_strict(list(found), list(found.values()), default=1, return_dtype=pl.Int64)
+        .alias("resolution_us")
+    )
