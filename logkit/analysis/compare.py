@@ -80,8 +80,9 @@ def compare(snapshot: Snapshot, window: Any, baseline: Any, fdr: float) -> pd.Da
         pl.Series("q_value", contrast.adjusted(found.p_value)),
         pl.Series("least", found.least()),
     )
+    # The last two decide between equals: fields come in the order in which files happened to be read.
     table = table.filter(pl.col("q_value") <= fdr).sort(
-        "least", "q_value", "inside_events", descending=[True, False, True]
+        "least", "q_value", "inside_events", "dimension", "key", descending=[True, False, True, False, False]
     )
     return _as_pandas(_texts(patterned, table).select(COLUMNS))
 
