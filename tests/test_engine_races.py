@@ -463,3 +463,19 @@ def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
     hand.look()
     shutil.copy2(scene.log, scene.rotated(1))
     scene.came(hand.settle())
+
+
+def test_a_copy_found_beside_its_log_when_that_is_seen_cut_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No scan lies between the log's first look and its copy's: notification shows the cut, and that leads to the copy.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    scene.came(hand.settle())
+    scene.write(5)
+    shutil.copy2(scene.log, scene.rotated(1))
+    os.truncate(scene.log, 0)
+    hand.watcher.nudge(str(scene.log))
+    hand.go_round()
+    scene.came(hand.settle())
