@@ -25,7 +25,7 @@ from logkit.stats import Stats
 from logkit.views.panel import frozen, markup
 from logkit.views.panel.axis import ticks, top_of
 from logkit.views.panel.counts import Counter, window_of
-from logkit.views.panel.errors import Finder
+from logkit.views.panel.errors import Asked, Finder
 from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, lanes, thread_rows
 from logkit.views.panel.look import Look, look
 from logkit.views.panel.meter import Meter, Sample
@@ -47,11 +47,12 @@ def seen(made: Capture, wanted: Wanted | None = None, meter: Meter | None = None
     wanted = wanted or Wanted()
     window = window_of(made.parts, wanted.window_us, round(made.taken_at * 1e6))
     moment = Moment(made, None, meter or Meter())
-    return look(moment, Counter().count(made.parts, window), Finder().newest(made, None, wanted.min_level), wanted)
+    errors = Finder().newest(made, Asked(None, wanted.min_level))
+    return look(moment, Counter().count(made.parts, window), errors, "", wanted)
 
 
 def everything(made: Look) -> str:
-    parts = [markup.head, markup.selection, markup.services, markup.errors, markup.threads]
+    parts = [markup.head, markup.selection, markup.services, markup.errors, markup.sinks, markup.threads]
     return "".join([*(one(made) for one in parts), markup.legend(made, "service")])
 
 
@@ -475,7 +476,13 @@ def test_a_monitor_outside_of_a_notebook_shows_one_line(logs: Path, capsys: pyte
 
 
 def test_keep_events_0_is_said_where_errors_would_stand() -> None:
-    assert "no rows are kept" in markup.errors(seen(capture(part(rows({})), keep_events=0)))
+    source = Growing()
+    source.capture = capture(part(rows({})), keep_events=0)
+    panel = Panels(source).get("15min", "level")
+    panel._open()
+    assert panel._face is not None
+    assert "no rows are kept" in panel._face._html["errors"].value
+    panel.finish(None, None)
 
 
 def test_pausing_leaves_the_panel_as_it_is_and_says_so() -> None:

@@ -11,7 +11,7 @@ from base64 import b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from logkit.views.panel import markup
+from logkit.views.panel import markup, sheet
 from logkit.views.panel.axis import ticks
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def html(look: Look, by: str) -> str:
             f'<img alt="events over time, stacked by {by}" style="width:100%;margin:0" '
             f'src="data:image/png;base64,{data}">'
         )
-    parts += [markup.services(look), markup.errors(look), markup.threads(look)]
-    text = re.sub(r"<svg.*?</svg>", lambda found: markup.as_image(found[0]), "".join(parts))
-    return markup.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
+    parts += [markup.services(look), markup.errors(look), markup.sinks(look), markup.threads(look)]
+    text = re.sub(r"<svg.*?</svg>", lambda found: sheet.as_image(found[0]), "".join(parts))
+    return sheet.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
 
 
 def picture(chart: Chart) -> bytes:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+from logkit.capture import RESTING
+
 if TYPE_CHECKING:
     from logkit.capture import Capture, ThreadStatus
 
 _HELD_SECONDS: Final = 0.5  # a state shorter than this is seen by chance
 _BUSY_SHARE: Final = 0.05
-_REST_STATES: Final = frozenset({"waiting", "sleeping", "blocked", "starting", "stopped", "died", "not started"})
+_SHOWN_AT_REST: Final = frozenset({"blocked", "retrying"})  # it would work, were it not for something else
 Lane = tuple[tuple[str, float], ...]
 """Per slot of time the state that took most of it ("": none), and the share of it in which the thread did anything."""
 LANE_SECONDS: Final = 12.0
@@ -43,7 +45,7 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
     for thread in sorted(capture.threads, key=_place):
         busy = _busy(thread, earlier.get(thread.name), capture, before)
         lasting = capture.clock - thread.since >= _HELD_SECONDS
-        light = thread.state if lasting or busy >= _BUSY_SHARE or thread.state in _REST_STATES else "waiting"
+        light = thread.state if lasting or busy >= _BUSY_SHARE or thread.state in RESTING else "waiting"
         if retrying and thread.name == "logkit-watcher" and light in ("waiting", "sleeping"):
             light = "retrying"  # it is the watcher that waits to try again
         rows.append(ThreadRow(thread.name, light, thread.doing if light == thread.state else "", busy, thread.failures))
@@ -53,7 +55,7 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
 def lanes(capture: Capture) -> dict[str, Lane]:
     """What each living thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
 
-    Waiting for work does not count; `blocked` does, for that is by somebody else.
+    Waiting for work does not count; being blocked does, for that is by somebody else, as does a pause between tries.
     """
     return {thread.name: _lane(thread, capture.clock) for thread in capture.threads if thread.alive}
 
@@ -63,7 +65,7 @@ def _lane(thread: ThreadStatus, clock: float) -> Lane:
     shares: list[dict[str, float]] = [{} for _ in range(LANE_SLOTS)]
     recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > begin]
     for state, _, start, end in (*chain.from_iterable(recent), (thread.state, "", thread.since, clock)):
-        if end <= begin or (state in _REST_STATES and state != "blocked"):
+        if end <= begin or state in RESTING - _SHOWN_AT_REST:
             continue
         first = max(0.0, (start - begin) / width)
         last = min(float(LANE_SLOTS), (end - begin) / width)
@@ -87,4 +89,4 @@ def _busy(thread: ThreadStatus, earlier: ThreadStatus | None, now: Capture, befo
 
 
 def _worked(thread: ThreadStatus, clock: float) -> float:
-    return thread.busy_seconds + (0.0 if thread.state in _REST_STATES else clock - thread.since)
+    return thread.busy_seconds + (0.0 if thread.state in RESTING else clock - thread.since)
