@@ -25,6 +25,7 @@ ERROR: Final = ERROR_CODE
 _FINEST: Final = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 _MOST_BUCKETS: Final = 100
 _FOLD_PARTS: Final = 16
+_MANY: Final = 4096  # fewer rows are looked through sooner than added up
 _FUTURE_US: Final = 86_400_000_000
 
 
@@ -212,7 +213,9 @@ def _slice(part: Stats, window: Window | None) -> _Slice:
     low = window.start_us // part.bin_width_us * part.bin_width_us
     inside = (bins.keys[2] >= low) & (bins.keys[2] < window.stop_us)
     durations = _compressed((bins.keys[0], bins.keys[1], bins.keys[3], bins.counts[0]), inside)
-    found = (Durations(_summed(durations), np.arange(len(tables.names))),) if durations.size else ()
+    if durations.shape[1] > _MANY:
+        durations = _summed(durations)
+    found = (Durations(durations, np.arange(len(tables.names))),) if durations.size else ()
     return _Slice(tables.names, cells, found, totals, last)
 
 

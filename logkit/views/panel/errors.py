@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from logkit import schema
 from logkit.errors import SnapshotExpired, StoreError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from logkit.capture import Capture, EventFrame
     from logkit.sinks.view import StoreView
 
@@ -50,16 +51,17 @@ class Asked:
         return max(schema.ERROR_RANK, schema.LEVELS.index(self.min_level) if self.min_level else 0)
 
 
-class _Found(NamedTuple):
-    """An error, to be compared by time; no two have one place."""
+class _Place(NamedTuple):
+    """Where an error stands, to be compared by its time; no two are equal."""
 
     time_us: int
     offset: int
     source: int
     generation: int
-    level: str
-    service: str
-    message: str
+
+
+_Text = tuple[str, str, str | None]
+"""The level, service and message of an error."""
 
 
 @dataclass(slots=True)
@@ -72,36 +74,32 @@ class Finder:
     trouble: str = ""
     """Why the store could not be asked; what it had said before is shown on."""
     _asked: Asked = field(default_factory=Asked)
-    _frames: dict[int, tuple[EventFrame, list[_Found]]] = field(default_factory=dict)
+    _frames: dict[int, tuple[EventFrame, dict[_Place, int]]] = field(default_factory=dict)
     _store: StoreView | None = None
-    _stored: list[_Found] = field(default_factory=list)
+    _stored: dict[_Place, _Text] = field(default_factory=dict)
 
     def newest(self, capture: Capture, asked: Asked) -> list[ErrorRow]:
         """The newest `MAX_ERRORS` errors that are asked for, newest first."""
         if asked != self._asked:
-            self._asked, self._frames, self._store, self._stored = asked, {}, None, []
+            self._asked, self._frames, self._store, self._stored = asked, {}, None, {}
         frames = {}
         for part in capture.frames:
             # The frame is kept beside its errors, so that no other one can have the same id meanwhile.
             known = self._frames.get(id(part.frame))
             same = known is not None and known[0].frame is part.frame
-            frames[id(part.frame)] = known if known and same else (part, list(_errors_of(part, asked)))
+            frames[id(part.frame)] = known if known and same else (part, _errors_of(part, asked))
         self._frames = frames
         if capture.store is not None:
             self._ask(capture.store, asked)
         newest = nlargest(MAX_ERRORS, chain(self._stored, *(found for _, found in frames.values())))
+        texts = self._stored | {
+            place: _text(part.frame, found[place])
+            for part, found in frames.values()
+            for place in newest
+            if place in found
+        }
         paths = {(one.source, one.generation): one.path for one in capture.sources} if newest else {}
-        return [
-            ErrorRow(
-                time_us=None if one.time_us == _NO_TIME else one.time_us,
-                level=one.level,
-                service=one.service,
-                message=one.message,
-                file=os.path.basename(paths.get((one.source, one.generation), "")),
-                offset=one.offset,
-            )
-            for one in newest
-        ]
+        return [_row(place, texts[place], paths.get((place.source, place.generation), "")) for place in newest]
 
     def _ask(self, store: StoreView, asked: Asked) -> None:
         """Look through what was committed since it was asked last."""
@@ -115,11 +113,19 @@ class Finder:
             self.trouble = f"the store cannot be asked: {error}"
             return
         self.trouble, self._store = "", store
-        self._stored = nlargest(MAX_ERRORS, (*self._stored, *fresh))
+        fresh |= self._stored
+        self._stored = {place: fresh[place] for place in nlargest(MAX_ERRORS, fresh)}
 
 
-def _errors_of(part: EventFrame, asked: Asked) -> Iterator[_Found]:
-    """The newest errors of one frame, in no order; strings are copies, so that they keep no block in memory.
+def _row(place: _Place, text: _Text, path: str) -> ErrorRow:
+    level, service, message = text
+    first = re.split(r"[\r\n]", (message or "").lstrip()[:_FIRST_LINE], maxsplit=1)[0]
+    time_us = None if place.time_us == _NO_TIME else place.time_us
+    return ErrorRow(time_us, level, service, first, os.path.basename(path), place.offset)
+
+
+def _errors_of(part: EventFrame, asked: Asked) -> dict[_Place, int]:
+    """The newest errors of one frame, each with its row.
 
     By NumPy, as most frames are small: one query of Polars takes longer than all of this.
     """
@@ -129,30 +135,29 @@ def _errors_of(part: EventFrame, asked: Asked) -> Iterator[_Found]:
         wanted &= frame["service"].is_in(list(asked.services)).to_numpy()
     rows = np.flatnonzero(wanted)
     if not len(rows):
-        return
+        return {}
     times = frame["timestamp"].to_numpy()[rows].view(np.int64)  # no time: NaT, which is the least
     newest = np.argsort(times, kind="stable")[-MAX_ERRORS:]  # of equal times the last in the file
-    columns = (frame[name][rows[newest]].to_list() for name in ("offset", "level", "service", "message"))
-    for time_us, offset, level, service, message in zip(times[newest].tolist(), *columns, strict=True):
-        yield _Found(max(time_us, _NO_TIME), offset, part.source, part.generation, level, service, _first_line(message))
+    rows, times = rows[newest], np.maximum(times[newest], _NO_TIME)
+    found = zip(times.tolist(), frame["offset"].to_numpy()[rows].tolist(), rows.tolist(), strict=True)
+    return {_Place(time_us, offset, part.source, part.generation): row for time_us, offset, row in found}
 
 
-def _errors_in(store: StoreView, asked: Asked) -> list[_Found]:
+def _text(frame: pl.DataFrame, row: int) -> _Text:
+    return frame["level"][row], frame["service"][row], frame["message"][row]
+
+
+def _errors_in(store: StoreView, asked: Asked) -> dict[_Place, _Text]:
     """The newest errors of a view of the store."""
     from logkit.sinks.filters import RowFilter
 
     fields: list[tuple[str, tuple[object, ...]]] = [("level", schema.LEVELS[asked.rank :])]
     if asked.services is not None:
         fields.append(("service", asked.services))
-    newest: list[tuple[Any, ...]]
     with store.where(RowFilter(tuple(fields))).query(_STORED) as query:
         newest = query.ask(
             f'coalesce(epoch_us("timestamp"), {_NO_TIME}) AS time_us, "offset", source, generation, level::VARCHAR, '
             f"service, left(message, {_FIRST_LINE})",
             rest=f' ORDER BY time_us DESC, "offset" DESC LIMIT {MAX_ERRORS}',
         ).fetchall()
-    return [_Found._make((*row[:-1], _first_line(row[-1]))) for row in newest]
-
-
-def _first_line(message: str | None) -> str:
-    return re.split(r"[\r\n]", (message or "").lstrip()[:_FIRST_LINE], maxsplit=1)[0]
+    return {_Place(*row[:4]): (row[4], row[5], row[6]) for row in newest}
