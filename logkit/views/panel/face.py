@@ -100,9 +100,20 @@ class Face:
         """Say in the panel's place why it will not move any more."""
         self._html["head"].value = markup.failure(why)
 
+    def freeze(self, html: str) -> None:
+        """Show this instead of everything. It is what a page shows that was loaded again, and so has forgotten which
+        output was the panel's."""
+        before = list(_family(self.root))
+        self.root.remove_class("logkit-panel")
+        self.root.children = (ipywidgets.HTML(html),)
+        left = {id(one) for one in _family(self.root)}
+        for widget in before:
+            if id(widget) not in left:
+                widget.close()
+
     def close(self) -> None:
         """Close every widget the panel is made of, here and in the browser."""
-        for widget in {id(one): one for one in _family(self.root)}.values():
+        for widget in list(_family(self.root)):
             widget.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DISPLAYS: Final = 64
 _END_SECONDS: Final = 5.0
+_MOST_STILLS: Final = 4
+
+_stills: deque[Face] = deque()
+"""The faces of panels that ended last, each a widget with a still picture; older ones are closed."""
 
 
 class Panels:
@@ -178,7 +183,13 @@ class Panel:
             self._still = sheet.inlined(markup.failure(repr(self.failure))) + self._still
         self.closed = True
         notebook.replace(self._displays, self._still, repr(self))
-        face.close()
+        if not self._displays:
+            face.close()
+            return
+        face.freeze(self._still)
+        _stills.append(face)
+        while len(_stills) > _MOST_STILLS:
+            _stills.popleft().close()
 
 
 def _no_errors(capture: Capture) -> str:
