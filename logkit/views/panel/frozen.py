@@ -50,7 +50,8 @@ def picture(chart: Chart) -> bytes:
     labels = ticks(start, stop)
     axes.set_xticks([at / 86_400 for at in labels], list(labels.values()), parse_math=False)
     axes.set_xlim(start / 86_400, stop / 86_400)
-    axes.tick_params(colors=_GREY, labelsize=9)
+    axes.set_xlabel("")  # the line above says what is shown
+    axes.tick_params(colors=_GREY, labelsize=8)
     for spine in axes.spines.values():
         spine.set_color(_GREY)
     axes.grid(axis="y", color=_GREY, alpha=0.25, linewidth=0.6)

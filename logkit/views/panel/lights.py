@@ -57,11 +57,11 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
 
 
 def lanes(capture: Capture) -> dict[str, Lane]:
-    """What each living thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
+    """What each thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
 
     Waiting for work does not count; being blocked does, for that is by somebody else, as does a pause between tries.
     """
-    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads if thread.alive}
+    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads}
 
 
 def _lane(thread: ThreadStatus, clock: float) -> Lane:

@@ -143,9 +143,9 @@ def _service(row: ServiceRow, today: date) -> str:
     alarm = ' class="lk-alarm"' if row.errors else ""
     silent = ""
     if row.silent_us is not None:
-        silent = f' <span class="lk-silent">silent {duration(_rounded(row.silent_us))}</span>'
-    width = max(2.0, 40 * row.error_rate) if row.errors else 0
-    bar = f'<span class="lk-track"><div class="lk-rate" style="width:{width:.0f}px"></div></span>'
+        silent = f'<span class="lk-silent">silent {duration(_rounded(row.silent_us))}</span>'
+    width = max(5.0, 100 * row.error_rate) if row.errors else 0
+    bar = f'<span class="lk-track"><div class="lk-rate" style="width:{width:.0f}%"></div></span>'
     cells = (
         f"{row.events:,}",
         rate(row.per_second),
@@ -156,10 +156,13 @@ def _service(row: ServiceRow, today: date) -> str:
         _spark(row),
     )
     rest = "".join(f'<td class="lk-td">{cell}</td>' for cell in cells)
-    name = escaped(row.name, 40) or "(no name)"
-    return (
-        f'<tr class="lk-row"><td class="lk-td lk-text" title="{escaped(row.name, 200)}">{name}{silent}</td>{rest}</tr>'
-    )
+    name = f'<div class="lk-named"><span class="lk-cut">{_named(row.name, 60)}</span>{silent}</div>'
+    first = f'<td class="lk-td lk-text" title="{escaped(row.name, 200)}">{name}</td>'
+    return f'<tr class="lk-row">{first}{rest}</tr>'
+
+
+def _named(service: str, limit: int) -> str:
+    return escaped(service, limit) or "(no name)"
 
 
 def _rounded(us: int) -> int:
@@ -204,10 +207,10 @@ def errors(look: Look) -> str:
 
 @lru_cache(_KEPT_ROWS)
 def _error(row: ErrorRow, today: date) -> str:
-    place = f'{escaped(row.file, 28)} <span class="lk-faint">{row.offset:,}</span>'
+    place = f'{escaped(row.file, 18)} <span class="lk-faint">{row.offset:,}</span>'
     cells = (
         f'<td class="lk-td lk-left"><span class="lk-faint">{_time(row.time_us, today)}</span></td>',
-        f'<td class="lk-td" style="text-align:left">{escaped(row.service, 20)}</td>',
+        f'<td class="lk-td" style="text-align:left">{_named(row.service, 18)}</td>',
         f'<td class="lk-td lk-message" title="{escaped(row.message, 400)}">{escaped(row.message, 160)}</td>',
         f'<td class="lk-td" style="text-align:left">{place}</td>',
     )
@@ -234,7 +237,7 @@ def threads(look: Look) -> str:
 @lru_cache(_KEPT_ROWS)
 def _thread(row: ThreadRow, lane: Lane) -> str:
     doing = escaped(row.doing.rsplit("/", 1)[-1], 24) if row.light not in ("waiting", "sleeping", "stopped") else ""
-    busy = f"{100 * row.busy:.0f} % busy" if row.busy >= 0.01 else ""
+    busy = f"{100 * row.busy:.0f} % busy" if row.busy >= 0.01 and row.light not in ("stopped", "died") else ""
     said = " \u00b7 ".join(part for part in (escaped(row.light), doing, busy) if part)
     name = escaped(row.name.removeprefix("logkit-"), 24)
     words = f'{_dot(_LIGHTS.get(row.light))}{name} <span class="lk-faint">{said}</span>'

@@ -35,17 +35,19 @@ _STYLES: Final = {
     "lk-td": f"text-align:right;padding:3px 0 3px 14px;border:none;border-bottom:1px solid {_LINE};white-space:nowrap;"
     "vertical-align:middle;max-width:none",
     "lk-left": "text-align:left;padding-left:0",
-    "lk-text": "text-align:left;padding-left:0;overflow:hidden;text-overflow:ellipsis;max-width:190px",
+    "lk-text": "text-align:left;padding-left:0;max-width:0;width:60%",
+    "lk-named": "display:flex;min-width:0",
+    "lk-cut": "overflow:hidden;text-overflow:ellipsis",
     "lk-message": "text-align:left;overflow:hidden;text-overflow:ellipsis;max-width:0;width:99%",
     "lk-alarm": f"color:{BAD};font-weight:600",
-    "lk-silent": f"color:{WARN};font-weight:600",
+    "lk-silent": f"color:{WARN};font-weight:600;flex:none;margin:0 0 0 8px",
     "lk-track": f"display:inline-block;width:40px;height:5px;border-radius:2px;background:{_LINE};overflow:hidden;"
     "margin:0 0 0 8px;vertical-align:middle;text-align:left",
     "lk-rate": f"height:5px;background:{BAD};border-radius:2px",
     "lk-spark": "display:inline-block;width:110px;height:18px;vertical-align:middle;margin:0",
     "lk-sink": "font-size:12px;margin:8px 0 0 0",
     "lk-thread": "display:flex;align-items:center;margin:0;white-space:nowrap;font-size:12px;line-height:19px",
-    "lk-label": "flex:0 0 264px;overflow:hidden;text-overflow:ellipsis;margin:0 14px 0 0",
+    "lk-label": "flex:0 0 290px;overflow:hidden;text-overflow:ellipsis;margin:0 14px 0 0",
     "lk-lane": "flex:1 1 0;min-width:0;height:16px",
 }
 
@@ -63,6 +65,9 @@ _CHROME: Final = """
 font:11px var(--jp-ui-font-family,system-ui,sans-serif)!important;font-variant-numeric:tabular-nums!important}
 .logkit-panel .bqplot .axis path,.logkit-panel .bqplot .axis line.tick{stroke:rgba(128,128,128,.28)!important}
 .logkit-panel .bqplot .axis .tick line,.logkit-panel .bqplot .grid_lines{stroke:rgba(128,128,128,.2)!important}
+@container (max-width:660px){.logkit-panel .lk-spark{width:60px}.logkit-panel .lk-track{width:24px}
+.logkit-panel .lk-td,.logkit-panel .lk-th{padding-left:10px}
+.logkit-panel .lk-left,.logkit-panel .lk-text{padding-left:0}}
 .logkit-panel .widget-label{color:var(--jp-ui-font-color2,#757575);font-size:12px}
 """
 
