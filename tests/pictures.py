@@ -52,6 +52,16 @@ monitor.wait_idle()
 monitor"""
 
 
+READING = """import pathlib, tempfile, logkit
+folder = pathlib.Path(tempfile.mkdtemp())
+levels = ["INFO ", "INFO ", "WARN ", "ERROR"]
+block = "".join(f"2026-03-01 12:00:00,000 {levels[at % 4]} [web-{at % 9}] took {at} ms\\n" for at in range(100_000))
+with (folder / "all.log").open("w") as log:
+    for _ in range(60):
+        log.write(block)
+logkit.read(folder, keep_events=0)"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.pictures", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, help="where all other pictures go")
@@ -60,6 +70,7 @@ def main() -> None:
         readme(lab)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
+            reading(lab, folder)
             everything(lab, folder)
 
 
@@ -96,6 +107,19 @@ def everything(lab: Lab, folder: Path) -> None:
             for size, width in WIDTHS.items():
                 _taken(page, width, ".jp-CodeCell .jp-OutputArea", folder / f"{notebook}-{size}-still.png")
             page.context.close()
+
+
+def reading(lab: Lab, folder: Path) -> None:
+    """The bar of `logkit.read`, and what is left of it."""
+    lab.write("reading", READING)
+    page = lab.open("reading")
+    run(page, 0)
+    page.wait_for_selector(".jp-OutputArea-output .widget-hprogress")
+    page.wait_for_timeout(700)
+    page.locator(".jp-CodeCell .jp-OutputArea").first.screenshot(path=str(folder / "reading.png"))
+    page.locator(".jp-OutputArea-output", has_text="Snapshot:").wait_for()
+    page.locator(".jp-CodeCell .jp-OutputArea").first.screenshot(path=str(folder / "reading-done.png"))
+    page.context.close()
 
 
 def _taken(page: Any, width: int, selector: str, path: Path) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from logkit.views.panel.look import Look
     from logkit.views.panel.traffic import Chart
 
+_GAP = '<div style="height:12px"></div>'
 _GREY = "#808080"  # readable on white and on black
 
 
@@ -30,7 +31,7 @@ def html(look: Look, by: str) -> str:
             f'<img alt="events over time, stacked by {by}" style="width:100%;margin:0" '
             f'src="data:image/png;base64,{data}">'
         )
-    parts += [markup.services(look), markup.errors(look), markup.sinks(look), markup.threads(look)]
+    parts += [markup.services(look), _GAP, markup.errors(look), markup.sinks(look), markup.threads(look)]
     text = re.sub(r"<svg.*?</svg>", lambda found: sheet.as_image(found[0]), "".join(parts))
     return sheet.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
 

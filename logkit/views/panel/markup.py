@@ -127,7 +127,7 @@ def services(look: Look) -> str:
     today = _date(row.last_us for row in look.services)
     body = "".join(_service(row, today) for row in look.services)
     if not look.services:
-        body = _empty(8, "no service")
+        body = _empty(8, "no service yet")
     more = f'<div class="lk-title"><span class="lk-faint">and {look.more_services:,} more</span></div>'
     table = f'<table class="lk-table"><thead><tr class="lk-row">{top}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="lk">{table}{more if look.more_services else ""}</div>'
@@ -195,7 +195,7 @@ def errors(look: Look) -> str:
         f'<th class="lk-th lk-left">{title}</th>'
         if not at
         else f'<th class="lk-th" style="text-align:left">{title}</th>'
-        for at, title in enumerate(("newest errors", "service", "message", "at byte"))
+        for at, title in enumerate(("newest errors", *(("service", "message", "at byte") if look.errors else ())))
     )
     today = _date(row.time_us for row in look.errors)
     body = "".join(_error(row, today) for row in look.errors)

@@ -65,7 +65,8 @@ _CHROME: Final = """
 font:11px var(--jp-ui-font-family,system-ui,sans-serif)!important;font-variant-numeric:tabular-nums!important}
 .logkit-panel .bqplot .axis path,.logkit-panel .bqplot .axis line.tick{stroke:rgba(128,128,128,.28)!important}
 .logkit-panel .bqplot .axis .tick line,.logkit-panel .bqplot .grid_lines{stroke:rgba(128,128,128,.2)!important}
-@container (max-width:660px){.logkit-panel .lk-spark{width:60px}.logkit-panel .lk-track{width:24px}
+@container (max-width:660px){.logkit-panel .lk-fact{min-width:70px;margin-right:18px}
+.logkit-panel .lk-spark{width:60px}.logkit-panel .lk-track{width:24px}
 .logkit-panel .lk-td,.logkit-panel .lk-th{padding-left:10px}
 .logkit-panel .lk-left,.logkit-panel .lk-text{padding-left:0}}
 .logkit-panel .widget-label{color:var(--jp-ui-font-color2,#757575);font-size:12px}
