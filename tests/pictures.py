@@ -7,6 +7,7 @@ and dark, wide and narrow, live and frozen, and with what logs can hold that is 
 from __future__ import annotations
 
 import argparse
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def readme(lab: Lab) -> None:
     page = lab.open("incident", width=1420, height=1400)
     _bare(page)
     run(page, 0)
-    page.locator(".logkit-panel .lk-title", has_text=" 09:36").first.wait_for()
+    page.locator(".logkit-panel .lk-title", has_text=re.compile(r"\u2013 09:3[5-8]")).first.wait_for()
     page.mouse.move(5, 5)
     page.wait_for_timeout(400)
     page.locator(".logkit-panel").screenshot(path=str(README))
