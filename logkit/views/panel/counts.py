@@ -220,6 +220,8 @@ def _slice(part: Stats, window: Window | None) -> _Slice:
 
 
 def _compressed(columns: Sequence[Ints], inside: npt.NDArray[np.bool_]) -> Ints:
+    if inside.all():
+        return np.stack(columns)
     rows = np.empty((len(columns), np.count_nonzero(inside)), np.int64)
     for row, column in zip(rows, columns, strict=True):
         np.compress(inside, column, out=row)
