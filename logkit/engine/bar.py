@@ -32,8 +32,10 @@ class Bar:
         if self._bar is None:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc="logkit.read", leave=False)
-        self._bar.total = totals.total_bytes
+            self._bar = tqdm(total=totals.total_bytes, unit="B", unit_scale=True, desc="logkit.read", leave=False)
+        elif self._bar.total != totals.total_bytes:
+            self._bar.reset(totals.total_bytes)  # in a notebook the bar's end moves only so
+        self._bar.start_t = time.time() - (time.monotonic() - self._began)  # by tqdm's clock
         self._bar.n = min(totals.finished_bytes, totals.total_bytes)
         rate = totals.events / max(time.monotonic() - self._began, 1e-9)
         said = [f"{totals.events:,} events", self._say(found), f"{rate / 1e6:.2f} M/s"]
