@@ -91,7 +91,8 @@ def draw_gil(found: Gil, ax: Axes | None) -> Axes:
         f"{row.speedup:.1f} times   ({row.one_by_one_seconds:.2f} s → {row.at_once_seconds:.2f} s)"
         for row in found.rows
     ]
-    ax.bar_label(bars, labels, padding=5, fontsize=9, color=MUTED)
+    for text in ax.bar_label(bars, labels, padding=5, fontsize=9, color=MUTED):
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
     ax.axvline(1, color="#202020", linewidth=1)
     ax.axvline(found.workers, color="#202020", linewidth=1, linestyle=":")
     ax.set_yticks(range(len(names)), names, fontsize=9)
