@@ -28,8 +28,10 @@ STATE_COLOURS: Final = {
 }
 """A colour per state: idle ones pale, waiting for somebody else the loudest. Told apart with any colour vision."""
 
-_LOUD: Final = ("committing", "holding", "blocked")  # short, and what one looks for: drawn last, and never thinner than
-_THIN: Final = 0.9  # this many points
+_IDLE: Final = ("starting", "waiting", "sleeping")  # nothing to say about
+# Short, and what one looks for: drawn last, and never thinner than so many points.
+_LOUD: Final = ("scanning", "planning", "committing", "holding", "blocked")
+_THIN: Final = 0.9
 _SEPARATE: Final = 0.01  # from so much of the width on, two of them side by side are told apart by their edges
 _VISIBLE: Final = 0.001  # a state whose longest bar takes less of the width cannot be seen
 _CHARACTERS: Final = 80  # that fit into the width
@@ -91,7 +93,12 @@ def _label(ax: Axes, activity: pd.DataFrame, begin: Any, share: Any, places: Any
     middle = begin + activity["seconds"].to_numpy(float) / 2
     for at, (state, doing) in enumerate(zip(activity["state"], activity["doing"], strict=True)):
         said = doing.replace("\\", "/").rpartition("/")[2] or doing
-        if not said or state not in colours or share[at] * _CHARACTERS < min(len(said), _READABLE) + 1:
+        if (
+            not said
+            or state in _IDLE
+            or state not in colours
+            or share[at] * _CHARACTERS < min(len(said), _READABLE) + 1
+        ):
             continue
         text = ax.text(middle[at], places[at], "", ha="center", va="center", fontsize=8, clip_on=True)
         text.set_color(_ink(colours[state]))
