@@ -43,9 +43,16 @@ class KeptRows:
         """See `Snapshot.frame`."""
         return rows.joined(snapshot.shown, self.capture)
 
-    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
-        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
-        return rows.joined(snapshot.shown, self.capture, names)
+    def columns(self, snapshot: Snapshot, names: Sequence[str], where: Condition | None = None) -> pl.DataFrame:
+        """These columns of all rows that fulfil `where`, as far as any row has them and perhaps some more, in the
+        order of `frame`."""
+        asked = snapshot.shown if where is None else where.rows(snapshot.shown, self.capture)
+        return rows.joined(asked, self.capture, names)
+
+    def fields(self, snapshot: Snapshot) -> dict[str, pl.DataType]:
+        """The names and dtypes of the columns of `frame`."""
+        heads = tuple(replace(part, frame=part.frame.head(1)) for part in snapshot.shown)
+        return dict(rows.joined(heads, self.capture).schema)
 
     def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
         """See `Snapshot.shown`."""
@@ -65,8 +72,8 @@ class KeptRows:
         return rows.joined(Condition({"rejected": (True,)}).rows(self.frames, self.capture), self.capture)
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """These columns of all rows, some rows at a time, in no order."""
-        return (part.frame.select(names) for part in self.frames)
+        """These columns of all rows, as far as any row has them, some rows at a time, in no order."""
+        return (part.frame.select(name for name in names if name in part.frame.columns) for part in self.frames)
 
     def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns of `snap.events` beside `rows.COLUMNS`; None before the first event."""

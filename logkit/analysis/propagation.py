@@ -11,9 +11,10 @@ import polars as pl
 from logkit import schema
 from logkit.analysis import order
 from logkit.analysis.columns import columns
+from logkit.analysis.conditions import Condition
 from logkit.analysis.coupling import coupling
 from logkit.analysis.rows import to_pandas
-from logkit.analysis.traces import resolution_of, shifted, trace_id
+from logkit.analysis.traces import opening, resolution_us, shifted, trace_id
 from logkit.analysis.windows import Window, window_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _LEAST_UNTRACED: Final = 5
 _MOST_ROWS: Final = 400_000
-"""Rows of the window that are looked at to learn who logs first where errors alone cannot tell."""
+"""Of the window only the first so many events are looked at to learn who logs first where errors alone cannot tell."""
 
 EDGES: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
@@ -122,12 +123,10 @@ def propagation(snapshot: Snapshot, given: Any, min_level: str, shifts: dict[str
 
 def _errors(snapshot: Snapshot, min_level: str, shifts: dict[str, float]) -> pl.DataFrame:
     """The errors with a time: timestamp, service, trace, low and high (µs, where the time of each lies)."""
-    rank = schema.LEVELS.index(min_level)
-    rows = columns(snapshot, ["timestamp", "service", "level", "trace_id", "message"])
-    found = rows.filter((pl.col("level").to_physical() >= rank) & pl.col("timestamp").is_not_null())
-    times = rows.lazy().select("timestamp", "service").collect()
+    levels = schema.LEVELS[schema.LEVELS.index(min_level) :]
+    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"], Condition({"level": levels}))
     low = pl.col("timestamp").dt.timestamp("us")
-    found = found.with_columns(trace_id(), resolution_of(times, found["service"].unique().to_list()))
+    found = rows.filter(pl.col("timestamp").is_not_null()).with_columns(trace_id(), resolution_us(snapshot))
     found = shifted(found, shifts)
     return found.select(
         "timestamp",
@@ -160,10 +159,11 @@ def _ranked(snapshot: Snapshot, firsts: pl.DataFrame, window: Window, shifts: di
 
 def _lasts(snapshot: Snapshot, window: Window, shifts: dict[str, float]) -> pl.DataFrame:
     """When each service had its last word in the window's traces, errors or not: a caller waits for the called."""
-    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"])
+    some = opening(snapshot, window.start_us, window.stop_us, _MOST_ROWS)
+    asked = Condition({}, some.start_us, some.stop_us)
     low = pl.col("timestamp").dt.timestamp("us")
-    rows = rows.with_columns(low.alias("low")).filter(_within(window)).head(_MOST_ROWS)
-    rows = shifted(rows.with_columns(resolution_of(rows, rows["service"].unique().to_list()), trace_id()), shifts)
+    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"], asked)
+    rows = shifted(rows.with_columns(resolution_us(snapshot), trace_id()), shifts)
     rows = rows.filter(pl.col("trace").is_not_null()).with_columns(low.alias("low"))
     found = rows.group_by("trace", "service").agg(
         pl.col("low").max(), (pl.col("low") + pl.col("resolution_us")).max().alias("high")

@@ -91,18 +91,37 @@ def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
 def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
     """Rows in any order, with their source, generation and offset, as `joined` gives them: sorted, and with
     those of `COLUMNS` they have."""
+    place = _places(rows, capture)
+    found = rows.with_columns(place["file"])
+    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
+    order = _order(place)
+    return found if order is None else found[order]
+
+
+def order_of(rows: pl.DataFrame, capture: Capture) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The positions of rows, by their source, generation and offset, in the order of `joined`."""
+    order = _order(_places(rows, capture))
+    return np.arange(rows.height) if order is None else order.to_numpy().astype(np.int64)
+
+
+def _places(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
+    """Each row's offset, its file, and the rank of its source and generation.
+
+    The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
+    """
     key, paths = ["source", "generation"], paths_of(capture)
     keys = rows.select(key).unique()
     files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
     places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
-    # The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
-    place = rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
-    found = rows.with_columns(place["file"])
-    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
+    return rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
+
+
+def _order(place: pl.DataFrame) -> pl.Series | None:
+    """What puts the rows in order; None where they are."""
     rank, offset = place["rank"].to_numpy(), place["offset"].to_numpy()
     if ((rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (offset[1:] >= offset[:-1]))).all():
-        return found
-    return found[place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()]
+        return None
+    return place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:

@@ -5,27 +5,30 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from logkit import schema
 from logkit.analysis import conditions, rows
-from logkit.analysis.conditions import Condition
+from logkit.analysis.conditions import Condition, one_of
 from logkit.capture import EventFrame
 from logkit.errors import NeedsEvents, SnapshotError, SnapshotExpired
 from logkit.sinks import copying
-from logkit.sinks.filters import RowFilter
+from logkit.sinks.filters import KEYS, RowFilter, dtype_of
 from logkit.sinks.scan import Scan
 from logkit.sinks.view import Kept
 from logkit.stats import Limits, Stats
 from logkit.stats.masks import mask
-from logkit.stats.templates import COLUMN
+from logkit.stats.templates import COLUMN, added
 
 if TYPE_CHECKING:
+    import duckdb
+
     from logkit.capture import Capture
     from logkit.sinks.view import StoreView
     from logkit.snapshot import Snapshot
+    from logkit.stats.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +69,83 @@ class StoredRows:
         found, named = self._joined(self.view, self.capture), snapshot.named
         return found.drop(schema.MASK, strict=False) if named is None else named.named(found)
 
-    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
-        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
+    def columns(self, snapshot: Snapshot, names: Sequence[str], where: Condition | None = None) -> pl.DataFrame:
+        """These columns of all rows that fulfil `where`, as far as any row has them and perhaps some more, in the
+        order of `frame`."""
+        if where is not None:
+            narrowed = type(snapshot)(self.selected(snapshot, where))
+            return narrowed.rows.columns(narrowed, names)
         named = snapshot.named if COLUMN in names else None
-        asked = dict.fromkeys((*names, "source", "generation", "offset"))
-        if named is not None:
-            asked.update(dict.fromkeys(("message", schema.MASK)))
+        asked = dict.fromkeys((*names, *KEYS, "offset"))
         asked.pop("file", None)
-        held = rows.joined(self.capture.frames, self.capture, list(asked)).drop("file")
-        found = pl.concat(
-            [self.view.frame(list(asked)), held.select(asked.keys() & set(held.columns))], how="diagonal_relaxed"
-        )
-        found = rows.placed(found, self.capture)
-        return found if named is None else named.named(found)
+        held = self.capture.frames if named is None else rows.named(self.capture.frames, named)
+        own = rows.joined(held, self.capture, list(asked)).drop("file")
+        if named is None:
+            stored = self.view.frame(list(asked))
+        else:
+            del asked[COLUMN]
+            stored = self._named(snapshot, named, list(asked))
+        return rows.placed(pl.concat([stored, own], how="diagonal_relaxed"), self.capture)
+
+    def _named(self, snapshot: Snapshot, named: Templates, names: list[str]) -> pl.DataFrame:
+        """These columns of the stored rows, and the ids of their templates."""
+        ids = self.ids(snapshot)
+        if ids is None:
+            return named.named(self.view.frame(list(dict.fromkeys((*names, "message", schema.MASK)))))
+        found = self.view.frame([*names, schema.MASK])
+        if not found.height:
+            return added(found.drop(schema.MASK, strict=False), pl.Series(COLUMN, [], pl.String))
+        numbers = found.select(schema.MASK).join(ids, on=schema.MASK, how="left", maintain_order="left")
+        return added(found.drop(schema.MASK), numbers[COLUMN])
+
+    def ids(self, snapshot: Snapshot) -> pl.DataFrame | None:
+        """What the rows' numbers of masked messages (`schema.MASK`) stand for: the id of each one's template.
+
+        None where there are rows without a number: of those only the message tells.
+        """
+        return snapshot._once("ids of numbers", lambda: self._ids(snapshot.named or snapshot.mined[1]))
+
+    def _ids(self, named: Templates) -> pl.DataFrame | None:
+        with self.view.query((schema.MASK, "message")) as query:
+            number = query.columns.get(schema.MASK, "NULL")
+            there = table(query.ask(f"DISTINCT {number}::BIGINT AS {schema.MASK}"))
+            if there[schema.MASK].null_count():
+                return None
+            known = there.join(named.numbers, on=schema.MASK)
+            if known.height == there.height:
+                return known
+            # Masked messages that were not kept apart: what they count as can only be read off one of their messages.
+            query.connection.register("logkit_unknown", there.join(known, on=schema.MASK, how="anti").to_arrow())
+            some = query.ask(
+                f"{number} AS {schema.MASK}, any_value(message) AS message",
+                rest=f" AND {number} IN (SELECT {schema.MASK} FROM logkit_unknown) GROUP BY 1",
+            )
+            found = table(some)
+        return pl.concat([known, found.select(schema.MASK, named.column(found["message"]))])
 
     def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
         """See `Snapshot.shown`: all rows, a frame per source and generation."""
-        frame, place = snapshot.frame, ["source", "generation"]
-        own = frame.drop("file", *place)
-        runs = frame.select(pl.struct(place).rle()).to_series().struct.unnest()
-        parts, at = [], 0
-        for length, one in runs.iter_rows():
-            parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
-            at += length
-        return tuple(parts)
+        return _frames(snapshot.frame)
 
     def with_patterns(self, snapshot: Snapshot) -> Capture:
-        """See `Snapshot.with_patterns`: a capture that has the rows in memory."""
-        capture, named = replace(self.capture, templates=snapshot.mined[1]), snapshot.named
-        if named is None:
-            snapshot = type(snapshot)(capture)
-        return replace(
-            capture,
-            lineage=f"{capture.lineage} | fetched",
-            parts=(snapshot.stats,),
-            frames=snapshot.shown,
-            keep_events=max(snapshot.frame.height, capture.keep_events),
-            patterns=False,
-            templates=snapshot.named,
-            store=None,
-            store_status=None,
-            whole=None,
-        )
+        """See `Snapshot.with_patterns`: the rows stay in the store, and are named as they are fetched."""
+        stats, named = snapshot.mined
+        counted = (stats,) if not snapshot.dropped_events else self.capture.parts
+        return replace(self.capture, parts=counted, templates=snapshot.named or named)
+
+    def held(self, snapshot: Snapshot) -> list[pl.DataFrame]:
+        """The rows that are not in the store, in the pieces they lie in, in the order of `frame`."""
+        named = snapshot.named
+        frames = self.capture.frames if named is None else rows.named(self.capture.frames, named)
+        found = rows.joined(frames, self.capture)
+        return [found] if found.height else []
+
+    def fields(self, snapshot: Snapshot) -> dict[str, pl.DataType]:
+        """The names and dtypes of the columns that its rows may have, as `frame` has them."""
+        own = {name: dtype_of(name) for name in self.view.fields() if name != schema.MASK}
+        held = rows.joined(self.capture.frames, self.capture).drop(schema.MASK, strict=False)
+        found = {**dict(rows.joined((), self.capture).schema), **own, **dict(held.schema)}
+        return found if snapshot.named is None else {**found, COLUMN: pl.String()}
 
     def rejected(self) -> pl.DataFrame:
         """The same, only of records that their file's format could not read."""
@@ -123,9 +161,10 @@ class StoredRows:
         return found.drop(name for name in own if found[name].null_count() == found.height)
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """These columns of all rows, some rows at a time, in no order."""
+        """These columns of all rows, as far as any row has them, some rows at a time, in no order."""
         yield from self.view.batches(names)
-        yield from (part.frame.select(names) for part in self.capture.frames)
+        for part in self.capture.frames:
+            yield part.frame.select(name for name in names if name in part.frame.columns)
 
     def scan(self) -> Scan:
         """The stored rows as SQL takes them, with all columns the store has."""
@@ -144,21 +183,51 @@ class StoredRows:
         return found if snapshot.named is None else found | {COLUMN}
 
     def selected(self, snapshot: Snapshot, condition: Condition) -> Capture:
-        """The part that fulfils `condition`; no row is fetched for it, but where it asks for templates all are."""
-        capture = self.capture
-        if COLUMN in condition.fields and snapshot.named is not None:
-            known = (
-                snapshot.with_patterns() if capture.templates is None else type(snapshot)(self.with_patterns(snapshot))
-            )
-            return known.rows.selected(known, condition)
+        """The part that fulfils `condition`; no row is fetched for it, but where only messages tell their templates."""
+        capture, pushed, held = self.capture, condition, self.capture.frames
+        if COLUMN in condition.fields and (named := snapshot.named) is not None:
+            ids = self.ids(snapshot)
+            if ids is None:
+                return self._collected(snapshot, named, condition)
+            numbers = ids.filter(one_of(COLUMN, condition.fields[COLUMN], ids))[schema.MASK].to_list()
+            others = {name: values for name, values in condition.fields.items() if name != COLUMN}
+            pushed = replace(condition, fields={**others, schema.MASK: tuple(numbers)})
+            held = _unnamed(condition.rows(rows.named(_numbered(held), named), capture), held)
+        else:
+            held = condition.rows(held, capture)
         return replace(
             capture,
             lineage=f"{capture.lineage} | {condition}",
             parts=self._told(snapshot, condition),
-            frames=condition.rows(capture.frames, capture),
-            store=self.view.where(condition.pushed(capture)),
+            frames=held,
+            store=self.view.where(pushed.pushed(capture)),
             whole=capture.whole or capture,
             templates=snapshot.named,
+        )
+
+    def _collected(self, snapshot: Snapshot, named: Templates, condition: Condition) -> Capture:
+        """The part that fulfils `condition`, which asks for templates that only messages tell: its rows in memory."""
+        ids = condition.fields[COLUMN]
+        others = {name: values for name, values in condition.fields.items() if name != COLUMN}
+        rest = replace(condition, fields=others)
+        view = self.view.where(rest.pushed(self.capture))
+        with view.query() as query:
+            names = list(query.columns)
+        held = rows.joined(rest.rows(self.capture.frames, self.capture), self.capture).drop("file")
+        own = [named.named(part) for part in (*view.batches(names), held)]
+        found = pl.concat([part.filter(one_of(COLUMN, ids, part)) for part in own], how="diagonal_relaxed")
+        frames = _frames(rows.placed(found, self.capture))
+        return replace(
+            self.capture,
+            lineage=f"{self.capture.lineage} | {condition}",
+            parts=(rows.stats_of(frames, snapshot.stats.limits),),
+            frames=frames,
+            keep_events=max(found.height, self.capture.keep_events),
+            patterns=False,
+            templates=named,
+            store=None,
+            store_status=None,
+            whole=None,
         )
 
     def _told(self, snapshot: Snapshot, condition: Condition) -> tuple[Stats] | None:
@@ -216,3 +285,42 @@ class StoredRows:
         if not self.view.expired_events():
             return self.view.stats(limits)
         return self.stats().minus(rows.stats_of(self.capture.frames, limits))
+
+
+def _frames(placed: pl.DataFrame) -> tuple[EventFrame, ...]:
+    """Rows in the order of `Snapshot.frame` as frames, one per source and generation."""
+    own = placed.drop("file", *KEYS)
+    runs = placed.select(pl.struct(KEYS).rle()).to_series().struct.unnest()
+    parts, at = [], 0
+    for length, one in runs.iter_rows():
+        parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
+        at += length
+    return tuple(parts)
+
+
+def _numbered(frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
+    """The frames with the number of each one and of its rows."""
+    return tuple(
+        replace(part, frame=part.frame.with_columns(pl.lit(at).alias(_PART)).with_row_index(_NTH))
+        for at, part in enumerate(frames)
+    )
+
+
+def _unnamed(found: Sequence[EventFrame], frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
+    """What `found` holds of `frames`, as it was before it was numbered and named."""
+    return tuple(
+        replace(frames[at], frame=frames[at].frame[part.frame[_NTH]])
+        for part in found
+        for at in (int(part.frame[_PART][0]),)
+    )
+
+
+_PART: Final = "logkit part"
+_NTH: Final = "logkit nth"
+
+
+def table(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """What was asked, as a frame."""
+    found = pl.from_arrow(relation.to_arrow_table())
+    assert isinstance(found, pl.DataFrame)
+    return found

@@ -153,7 +153,7 @@ class StoreView:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("BEGIN TRANSACTION READ ONLY")
             self._check(opening.head_of(connection, self.path), expired_too)
-            filtered = {name for asked in self.filters for name, _ in asked.fields}
+            filtered = {name for asked in self.filters for name in asked.names()}
             columns = columns_of(connection, None if fields is None else filtered.union(fields), bound)
             yield Query(connection, columns, " AND ".join(self._conditions(columns, bound)))
 

@@ -67,7 +67,7 @@ class Templates:
         return id_of(WILDCARD)
 
     @cached_property
-    def _numbers(self) -> pl.DataFrame:
+    def numbers(self) -> pl.DataFrame:
         """The numbers of masked messages that stand for one here, and the id of its template."""
         ids = [self.ids[template] for template in self.of_mask.values()]
         return pl.DataFrame({MASK: [key_of(text) for text in self.of_mask], COLUMN: ids}, _NUMBERED).unique(MASK)
@@ -75,12 +75,12 @@ class Templates:
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with `COLUMN` for their `schema.MASK`, or for their message where they have none."""
         if MASK not in rows.columns:
-            return _added(rows, self.column(rows["message"]))
-        ids = rows.select(MASK).join(self._numbers, on=MASK, how="left", maintain_order="left")[COLUMN]
+            return added(rows, self.column(rows["message"]))
+        ids = rows.select(MASK).join(self.numbers, on=MASK, how="left", maintain_order="left")[COLUMN]
         unknown = ids.is_null().arg_true()
         if len(unknown):  # masked messages that were not kept apart: what they count as can only be read off them
             ids = ids.scatter(unknown, self.column(rows["message"].gather(unknown)))
-        return _added(rows.drop(MASK), ids)
+        return added(rows.drop(MASK), ids)
 
     def column(self, messages: pl.Series) -> pl.Series:
         """The id of each message's template (String)."""
@@ -88,7 +88,7 @@ class Templates:
         return masked.each(pl.Series(COLUMN, [self.id_of_mask(text) for text in masked.texts], pl.String))
 
 
-def _added(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+def added(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """The rows with the ids; a field of their own that is called so gets a `_` behind its name."""
     name = COLUMN
     while name in rows.columns:
