@@ -125,18 +125,29 @@ def _shares(name: str, cells: pl.DataFrame) -> tuple[pl.DataFrame, Contrast] | N
 def _measures(snapshot: Snapshot, groups: Sequence[Groups]) -> Iterator[tuple[pl.DataFrame, Contrast]]:
     """Each measure, service by service: what mixes services would show a change of the mixture."""
     for name in measures(snapshot):
-        rows = pl.concat([part.values(name) for part in groups], how="vertical_relaxed")
-        for (service,), own in sorted(rows.partition_by("service", as_dict=True).items()):
-            if (made := _ranks(name, str(service), own)) is not None:
+        sizes = pl.concat([part.sizes(name) for part in groups]).group_by("service", "group").agg(pl.col("n").sum())
+        both = sizes.filter((pl.col("n").min().over("service") >= _LEAST_COUNT) & (pl.len().over("service") == 2))
+        # One of 2, of 4 … rows, where there are many: ranks of 100,000 tell what those of millions do.
+        halvings = (pl.col("n") / _MOST_RANKED).log(2).ceil().clip(0).cast(pl.Int64)
+        steps = both.select("service", "group", pl.lit(2, pl.Int64).pow(halvings).cast(pl.Int64).alias("step"))
+        values = pl.concat([part.values(name, steps) for part in groups])
+        for service in sorted(both["service"].unique()):
+            own, of = (frame.filter(pl.col("service") == service) for frame in (values, both))
+            counts = {group: n for _, group, n in of.iter_rows()}
+            if (made := _ranks(name, service, own, counts[INSIDE], counts[OUTSIDE])) is not None:
                 yield made
 
 
-def _ranks(name: str, service: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, Contrast] | None:
-    inside, outside = (_thinned(rows.filter(pl.col("group") == which)) for which in (INSIDE, OUTSIDE))
-    if min(inside.height, outside.height) < _LEAST_COUNT or rows[name].n_unique() < 2:
+def _ranks(
+    name: str, service: str, rows: pl.DataFrame, inside_events: int, outside_events: int
+) -> tuple[pl.DataFrame, Contrast] | None:
+    # In order of value, so that sums of rows that came in another order are the same to the last digit.
+    rows = rows.sort("value", "block")
+    inside, outside = (rows.filter(pl.col("group") == which) for which in (INSIDE, OUTSIDE))
+    if min(inside.height, outside.height) < _LEAST_COUNT or rows["value"].n_unique() < 2:
         return None
     blocks = inside["block"].n_unique() + outside["block"].n_unique()
-    values = [part[name].to_numpy() for part in (inside, outside)]
+    values = [part["value"].to_numpy() for part in (inside, outside)]
     which = (inside["block"].to_numpy(), outside["block"].to_numpy())
     tested = contrast.ranks(values[0], values[1], which, max(blocks - 2.0, 1.0))
     table = pl.DataFrame(
@@ -145,25 +156,12 @@ def _ranks(name: str, service: str, rows: pl.DataFrame) -> tuple[pl.DataFrame, C
             "key": pl.Series([service], dtype=pl.String),
             "inside": [float(np.median(values[0]))],
             "outside": [float(np.median(values[1]))],
-            "inside_events": [int((rows["group"] == INSIDE).sum())],
-            "outside_events": [int((rows["group"] == OUTSIDE).sum())],
+            "inside_events": [inside_events],
+            "outside_events": [outside_events],
             "measure": [True],
         }
     )
     return table, tested
-
-
-def _thinned(rows: pl.DataFrame) -> pl.DataFrame:
-    """One of n rows, where there are many: ranks of 100,000 tell what those of millions do.
-
-    Which ones depends on their offsets alone, by Fibonacci hashing (D. E. Knuth, "The Art of Computer Programming",
-    vol. 3, section 6.4), not on the order in which they come.
-    """
-    step = rows.height // _MOST_RANKED + 1
-    if step == 1:
-        return rows
-    hashed = (rows["offset"].to_numpy().astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
-    return rows.filter(pl.Series(hashed % np.uint64(step) == 0))
 
 
 def _texts(snapshot: Snapshot, table: pl.DataFrame) -> pl.DataFrame:

@@ -43,8 +43,27 @@ class Groups(Protocol):
         None where the first rows already show too many values for a dimension.
         """
 
-    def values(self, name: str) -> pl.DataFrame:
-        """The values of a measure: service, `name`, offset, group, block; of rows in a group that have one."""
+    def sizes(self, name: str) -> pl.DataFrame:
+        """How many rows of each service and group have a measure: service, group, n."""
+
+    def values(self, name: str, steps: pl.DataFrame) -> pl.DataFrame:
+        """The values of a measure: service, value (Float64), group, block.
+
+        Of many only one in `step` (service, group, step; powers of 2), as `thinned` chooses them.
+        """
+
+
+def thinned(offset: pl.Expr) -> pl.Expr:
+    """A number for each row, by its offset alone: which rows are taken must not depend on the order they come in.
+
+    It spreads offsets evenly (the minimal standard generator; S. K. Park and K. W. Miller, "Random number generators:
+    good ones are hard to find", Communications of the ACM 31 (1988)).
+    """
+    return offset % _PRIME * _MULTIPLIER % _PRIME
+
+
+_PRIME: Final = 2**31 - 1
+_MULTIPLIER: Final = 48_271
 
 
 @contextmanager
@@ -176,10 +195,18 @@ class Kept:
             return None
         return _counted(found.rename({name: "key"}))
 
-    def values(self, name: str) -> pl.DataFrame:
+    def sizes(self, name: str) -> pl.DataFrame:
+        """See `Groups.sizes`."""
+        return self._measured(name).group_by("service", "group").agg(pl.len().cast(pl.Int64).alias("n"))
+
+    def values(self, name: str, steps: pl.DataFrame) -> pl.DataFrame:
         """See `Groups.values`."""
-        found = self._column("service", "offset", name).with_columns(pl.col(name).cast(pl.Float64))
-        return found.filter(pl.col(name).is_finite())
+        found = self._measured(name).join(steps, on=["service", "group"])
+        return found.filter(thinned(pl.col("offset")) % pl.col("step") == 0).select(_VALUES)
+
+    def _measured(self, name: str) -> pl.DataFrame:
+        found = self._column("service", "offset", name).rename({name: "value"})
+        return found.cast({"offset": pl.Int64(), "value": pl.Float64()}).filter(pl.col("value").is_finite())
 
     def _column(self, *names: str) -> pl.DataFrame:
         """These columns beside group and block, of the rows in a group that have the last of them."""
@@ -194,6 +221,7 @@ class Kept:
         return whole.filter((pl.col("group") > 0) & pl.col(names[-1]).is_not_null())
 
 
+_VALUES: Final = ("service", "value", "group", "block")
 _LABELS: Final[dict[str, pl.DataType]] = {"group": pl.Int8(), "block": pl.Int64()}
 _EXTENT: Final = 'count(*) AS rows, min(epoch_us("timestamp")) AS first, max(epoch_us("timestamp")) AS last'
 _EXTENTS: Final[dict[str, pl.DataType]] = {
@@ -213,7 +241,8 @@ class Stored:
         self._kept = kept
         self._query = query
         self._bits = 0
-        self._inside = self._outside = self._group = self._block = ""
+        self._inside = self._outside = self._block = ""
+        self._is_rest = self._is_timed = False
 
     def spread(self, side: Side | None) -> tuple[Side | None, Side | None]:
         """A side as the stored rows are asked for it (truths by their number), and as those in memory are."""
@@ -234,14 +263,9 @@ class Stored:
     def choose(self, inside: Side | None, outside: Side | None) -> None:
         """Which rows are in which group."""
         self._inside = self._condition(inside)
-        if outside is not None:
-            self._outside = self._condition(outside)
-        else:
-            timed = ' AND "timestamp" IS NOT NULL' if isinstance(inside, Window) else ""
-            self._outside = f"(NOT {self._inside}{timed})"
-        self._group = (
-            f"(CASE WHEN {self._inside} THEN {INSIDE} WHEN {self._outside} THEN {OUTSIDE} ELSE 0 END)::TINYINT"
-        )
+        self._outside = "false" if outside is None else self._condition(outside)
+        self._is_rest = outside is None
+        self._is_timed = isinstance(inside, Window)
 
     def _condition(self, side: Side | None) -> str:
         if isinstance(side, Window):
@@ -255,16 +279,29 @@ class Stored:
 
     def extents(self) -> pl.DataFrame:
         """See `Kept.extents`."""
-        found = table(
-            self._query.ask(f"{self._inside} AS inside, {self._outside} AS outside, {_EXTENT}", rest=" GROUP BY ALL")
-        )
-        return found.cast(_EXTENTS)  # type: ignore[arg-type]
+        timed = '"timestamp" IS NOT NULL AS timed'
+        found = self._asked(f"{timed}, {_EXTENT}", rest=" GROUP BY ALL")
+        if self._is_rest:
+            rest = ~pl.col("inside") & pl.col("timed") if self._is_timed else ~pl.col("inside")
+            found = found.with_columns(rest.alias("outside"))
+        return found.select(_EXTENTS.keys()).cast(_EXTENTS)  # type: ignore[arg-type]
 
     def divide(self, block_us: int) -> None:
         """How long a block is."""
-        us = 'epoch_us("timestamp")'
-        # DuckDB rounds towards 0.
-        self._block = f"coalesce({us} // {block_us:d} - ({us} % {block_us:d} < 0)::BIGINT, -1)"
+        # DuckDB rounds towards 0, and times of before 1970 are negative.
+        before = _LONG_AGO // block_us
+        self._block = f'(epoch_us("timestamp") + {before * block_us:d}) // {block_us:d} - {before:d} AS block'
+
+    def _asked(self, what: str, source: str = "main.events", rest: str = "") -> pl.DataFrame:
+        return table(self._query.ask(f"{self._inside} AS inside, {self._outside} AS outside, {what}", source, rest))
+
+    def _labelled(self, found: pl.DataFrame) -> pl.DataFrame:
+        """With the group for what it is told by, and without rows in none."""
+        rest = pl.col("block").is_not_null() if self._is_timed else pl.lit(True)
+        outside = rest if self._is_rest else pl.col("outside")
+        group = pl.when("inside").then(INSIDE).when(outside).then(OUTSIDE).otherwise(0).cast(pl.Int8)
+        found = found.with_columns(group.alias("group"), pl.col("block").fill_null(-1))
+        return found.filter(pl.col("group") > 0)
 
     def cells(self, name: str) -> pl.DataFrame | None:
         """See `Groups.cells`."""
@@ -285,11 +322,8 @@ class Stored:
         return self._counts(key, own)
 
     def _counts(self, key: str, own: str) -> pl.DataFrame:
-        rest = f" AND {own} AND ({self._inside} OR {self._outside}) GROUP BY ALL"
-        found = self._query.ask(
-            f'{key} AS key, {self._group} AS "group", {self._block} AS block, count(*) AS x', rest=rest
-        )
-        return table(found).with_columns(pl.col("x").cast(pl.Float64))
+        found = self._asked(f"{key} AS key, {self._block}, count(*)::DOUBLE AS x", rest=f" AND {own} GROUP BY ALL")
+        return self._labelled(found).select("key", *_LABELS, "x")
 
     def _patterns(self) -> pl.DataFrame:
         named, ids = self._snapshot.named, self._kept.ids(self._snapshot)
@@ -299,28 +333,37 @@ class Stored:
             found = self._counts(number, "true").rename({"key": schema.MASK}).join(ids, on=schema.MASK)
             return _counted(found.rename({PATTERN: "key"}), pl.col("x").sum())
         # Only messages tell: they are looked at some at a time.
-        asked = self._query.ask(
-            f'message, {self._group} AS "group", {self._block} AS block',
-            rest=f" AND ({self._inside} OR {self._outside})",
-        )
-        parts = []
-        for batch in asked.to_arrow_reader(_BATCH_ROWS):
-            found = pl.DataFrame(pl.from_arrow(batch))
+        what = f"{self._inside} AS inside, {self._outside} AS outside, message, {self._block}"
+        parts = [_NO_CELLS]
+        for batch in self._query.ask(what).to_arrow_reader(_BATCH_ROWS):
+            found = self._labelled(pl.DataFrame(pl.from_arrow(batch)))
             parts.append(_counted(found.with_columns(named.column(found["message"]).alias("key"))))
-        return _counted(pl.concat(parts), pl.col("x").sum()) if parts else _NO_CELLS
+        return _counted(pl.concat(parts), pl.col("x").sum())
 
-    def values(self, name: str) -> pl.DataFrame:
+    def sizes(self, name: str) -> pl.DataFrame:
+        """See `Groups.sizes`."""
+        column = self._query.columns.get(name, "NULL")
+        block = '(CASE WHEN "timestamp" IS NULL THEN NULL ELSE 0 END)::BIGINT AS block'
+        found = self._asked(f"service, {block}, count(*) AS n", rest=f" AND isfinite({column}::DOUBLE) GROUP BY ALL")
+        return self._labelled(found).group_by("service", "group").agg(pl.col("n").sum())
+
+    def values(self, name: str, steps: pl.DataFrame) -> pl.DataFrame:
         """See `Groups.values`."""
-        column = self._query.columns.get(name)
-        if column is None:
-            return pl.DataFrame(schema={"service": pl.String(), "offset": pl.Int64(), name: pl.Float64(), **_LABELS})
-        rest = f" AND isfinite({column}::DOUBLE) AND ({self._inside} OR {self._outside})"
-        what = f'service, "offset", {column}::DOUBLE AS value, {self._group} AS "group", {self._block} AS block'
-        return table(self._query.ask(what, rest=rest)).rename({"value": name})
+        column = f"{self._query.columns.get(name, 'NULL')}::DOUBLE"
+        rest = f" AND isfinite({column})"
+        most = steps.group_by("service").agg(pl.col("step").min().alias("least"))
+        if (most["least"] > 1).any():
+            self._query.connection.register("logkit_steps", most.to_arrow())
+            number = f'"offset" % {_PRIME} * {_MULTIPLIER} % {_PRIME}'
+            rest += f" AND ({number} % (SELECT least FROM logkit_steps AS s WHERE s.service = events.service)) = 0"
+        found = self._asked(f'service, "offset", {column} AS value, {self._block}', rest=rest)
+        found = self._labelled(found).join(steps, on=["service", "group"])
+        return found.filter(thinned(pl.col("offset")) % pl.col("step") == 0).select(_VALUES)
 
 
 _LOOKED_AT: Final = 50_000
 _BATCH_ROWS: Final = 122_880
+_LONG_AGO: Final = 1 << 58
 _NO_CELLS: Final = pl.DataFrame(schema={"key": pl.String(), **_LABELS, "x": pl.Float64()})
 
 
