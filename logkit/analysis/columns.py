@@ -39,8 +39,15 @@ def columns(snapshot: Snapshot, names: Sequence[str], where: Condition | None = 
     if where is None:
         return _asked(snapshot, asked, None).with_row_index(ROW).select(names)
     found = _asked(snapshot, list(dict.fromkeys((*asked, *PLACE))), where)
-    numbered = _asked(snapshot, PLACE, None).with_row_index(ROW).join(found.select(PLACE), on=PLACE, how="semi")
-    return found.join(numbered, on=PLACE, how="left", maintain_order="left").select(names)
+    positions = rows.positions(found.select(PLACE), snapshot.rows.heights(), snapshot.rows.offsets, snapshot.capture)
+    return found.with_columns(pl.Series(ROW, positions, pl.Int64)).select(names)
+
+
+def place_at(snapshot: Snapshot, position: int) -> dict[str, int]:
+    """The source, generation and offset of the row at that position of `snap.events`; raises IndexError."""
+    kept = snapshot.rows
+    source, generation, offset = rows.place_at(position, kept.heights(), kept.offsets, snapshot.capture)
+    return dict(zip(PLACE, (source, generation, offset), strict=True))
 
 
 def need_rows(snapshot: Snapshot, question: str) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from logkit.analysis.columns import PLACE, columns
+from logkit.analysis.columns import PLACE, columns, need_rows, place_at
 from logkit.analysis.conditions import Condition
 from logkit.errors import EvidenceLost, SettingError
 from logkit.sources.encodings import encoding_of, line_end_of, transcoded
@@ -94,9 +94,9 @@ def locate(snapshot: Snapshot, row: Any, context: int) -> Evidence:
 def _place(snapshot: Snapshot, row: Any) -> dict[str, Any]:
     """Where the row's record is: by the position in `snap.events`, or by what the row itself says."""
     if isinstance(row, int) or (hasattr(row, "__index__") and not hasattr(row, "keys")):
-        places = columns(snapshot, PLACE)
-        one = places.row(_position(int(row), places.height), named=True)
-        return dict(_records(snapshot, one).row(0, named=True))
+        need_rows(snapshot, "locate")
+        position = _position(int(row), len(snapshot) - snapshot.dropped_events)
+        return dict(_records(snapshot, place_at(snapshot, position)).row(0, named=True))
     if not (isinstance(row, Mapping) or hasattr(row, "keys")):
         raise SettingError(
             f"expected a row of snap.events or its position, found {row!r}; try snap.events.iloc[0]",
@@ -133,7 +133,7 @@ def _position(row: int, height: int) -> int:
         raise SettingError(
             f"expected a position below {height:,}, the rows of snap.events, found {row:,}", setting="row", value=row
         )
-    return row
+    return row % height
 
 
 def _status(snapshot: Snapshot, place: Mapping[str, Any]) -> SourceStatus | None:

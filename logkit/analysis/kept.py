@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ import polars as pl
 
 from logkit.analysis import rows
 from logkit.analysis.conditions import Condition, own_fields
+from logkit.analysis.rows import Key
 from logkit.errors import SnapshotError
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 
 if TYPE_CHECKING:
     from logkit.capture import Capture, EventFrame
@@ -74,6 +76,20 @@ class KeptRows:
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
         """These columns of all rows, as far as any row has them, some rows at a time, in no order."""
         return (part.frame.select(name for name in names if name in part.frame.columns) for part in self.frames)
+
+    def heights(self) -> dict[Key, int]:
+        """How many rows there are of each source and generation."""
+        found: dict[Key, int] = {}
+        for part in self.frames:
+            key = part.source, part.generation
+            found[key] = found.get(key, 0) + part.frame.height
+        return found
+
+    def offsets(self, keys: Collection[Key]) -> Iterator[tuple[Key, Ints]]:
+        """The offsets of all rows of these sources, in pieces, in no order."""
+        for part in self.frames:
+            if (part.source, part.generation) in keys:
+                yield (part.source, part.generation), part.frame["offset"].to_numpy()
 
     def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns of `snap.events` beside `rows.COLUMNS`; None before the first event."""

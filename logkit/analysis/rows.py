@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,11 +12,10 @@ import polars as pl
 
 from logkit import schema
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 from logkit.stats.masks import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     import pandas as pd
     import pyarrow as pa
 
@@ -98,10 +99,51 @@ def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
     return found if order is None else found[order]
 
 
-def order_of(rows: pl.DataFrame, capture: Capture) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def order_of(rows: pl.DataFrame, capture: Capture) -> Ints:
     """The positions of rows, by their source, generation and offset, in the order of `joined`."""
     order = _order(_places(rows, capture))
     return np.arange(rows.height) if order is None else order.to_numpy().astype(np.int64)
+
+
+Key = tuple[int, int]
+"""A source and one of its generations."""
+
+Offsets = Callable[[Collection[Key]], Iterable[tuple[Key, Ints]]]
+"""The offsets of all rows of these sources, in pieces, in no order."""
+
+
+def positions(places: pl.DataFrame, heights: Mapping[Key, int], offsets: Offsets, capture: Capture) -> Ints:
+    """The positions in `joined` of rows, by their source, generation and offset."""
+    found = np.zeros(places.height, np.int64)
+    own: dict[Key, Ints] = {
+        (source, generation): part["nth"].to_numpy()
+        for (source, generation), part in places.with_row_index("nth").partition_by(*_KEY, as_dict=True).items()
+    }
+    starts, sought = _starts(heights, capture), places["offset"].to_numpy()
+    for key, rows in own.items():
+        found[rows] = starts[key]
+    for key, some in offsets(own):
+        found[own[key]] += np.searchsorted(np.sort(some, kind="stable"), sought[own[key]])
+    return found
+
+
+def place_at(position: int, heights: Mapping[Key, int], offsets: Offsets, capture: Capture) -> tuple[int, int, int]:
+    """The source, generation and offset of the row at that position in `joined`; raises IndexError."""
+    for key, start in _starts(heights, capture).items():
+        if start <= position < start + heights[key]:
+            some = np.concatenate([part for _, part in offsets((key,))])
+            return *key, int(np.partition(some, position - start)[position - start])
+    raise IndexError(position)
+
+
+def _starts(heights: Mapping[Key, int], capture: Capture) -> dict[Key, int]:
+    """The position of the first row of each source and generation."""
+    paths = paths_of(capture)
+    keys = sorted(heights, key=lambda key: (paths.get(key, ""), key[1], key[0]))
+    return dict(zip(keys, accumulate((heights[key] for key in keys), initial=0), strict=False))
+
+
+_KEY: Final = ("source", "generation")
 
 
 def _places(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:

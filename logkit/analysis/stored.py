@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +12,7 @@ import polars as pl
 from logkit import schema
 from logkit.analysis import conditions, rows
 from logkit.analysis.conditions import Condition, one_of
+from logkit.analysis.rows import Key
 from logkit.capture import EventFrame
 from logkit.errors import NeedsEvents, SnapshotError, SnapshotExpired
 from logkit.sinks import copying
@@ -19,6 +20,7 @@ from logkit.sinks.filters import KEYS, RowFilter, dtype_of
 from logkit.sinks.scan import Scan
 from logkit.sinks.view import Kept
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 from logkit.stats.masks import mask
 from logkit.stats.templates import COLUMN, added
 
@@ -165,6 +167,25 @@ class StoredRows:
         yield from self.view.batches(names)
         for part in self.capture.frames:
             yield part.frame.select(name for name in names if name in part.frame.columns)
+
+    def heights(self) -> dict[Key, int]:
+        """How many rows there are of each source and generation."""
+        with self.view.query(()) as query:
+            found = table(query.ask("source, generation, count(*) AS n", rest=" GROUP BY ALL"))
+        heights = {(source, generation): n for source, generation, n in found.iter_rows()}
+        for part in self.capture.frames:
+            key = part.source, part.generation
+            heights[key] = heights.get(key, 0) + part.frame.height
+        return heights
+
+    def offsets(self, keys: Collection[Key]) -> Iterator[tuple[Key, Ints]]:
+        """The offsets of all rows of these sources, in pieces, in no order."""
+        found = self.view.where(RowFilter(sources=tuple(keys))).frame((*KEYS, "offset"))
+        for (source, generation), part in found.partition_by(*KEYS, as_dict=True).items():
+            yield (source, generation), part["offset"].to_numpy()
+        for held in self.capture.frames:
+            if (held.source, held.generation) in keys:
+                yield (held.source, held.generation), held.frame["offset"].to_numpy()
 
     def scan(self) -> Scan:
         """The stored rows as SQL takes them, with all columns the store has."""

@@ -82,7 +82,7 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
         bursts=snapshot.bursts(),
         propagation=found,
         skew=snapshot.skew(),
-        quotes=_quotes(snapshot, window, errors, changes, appeared, found.origin),
+        quotes=_quotes(snapshot, window, errors, changes, appeared, found.origin, window.start_us - lead),
         trace=_telling_trace(errors),
         audit=snapshot.audit(),
     )
@@ -150,6 +150,7 @@ def _quotes(
     changes: pd.DataFrame,
     appeared: pd.DataFrame,
     origin: str | None,
+    since_us: int,
 ) -> tuple[Quote, ...]:
     """The records that show what the report says, by time."""
     wanted: dict[Place, str] = {}
@@ -162,7 +163,8 @@ def _quotes(
     reasons += [
         (str(key), "of the messages that changed most, the first", window.start) for key in grown["key"].head(6)
     ]
-    asked = Condition({PATTERN: tuple({key for key, _, _ in reasons})})
+    # Up to the window's end: what came up has its first event in that time, and what grew one in the window.
+    asked = Condition({PATTERN: tuple({key for key, _, _ in reasons})}, since_us, window.stop_us)
     patterns = columns(snapshot.with_patterns(), ["timestamp", PATTERN, *PLACE], asked)
     patterns = patterns.filter(pl.col("timestamp").is_not_null())
     for key, why, since in reasons:
