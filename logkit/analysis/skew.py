@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _LEAST_TRACES: Final = 20
 _LONGER: Final = 0.9
 _TIGHTEST: Final = 0.1
-_MOST_ROWS: Final = 500_000
+_MOST_ROWS: Final = 200_000
 """Only the last so many events are looked at."""
 
 SCHEMA: Final[dict[str, pl.DataType]] = {

@@ -81,13 +81,10 @@ def resolutions(snapshot: Snapshot) -> dict[str, int]:
 def _resolutions(snapshot: Snapshot) -> dict[str, int]:
     us = pl.col("timestamp").dt.timestamp("us")
     steps = [(us % step == 0).all().alias(str(step)) for step in (_US, 1000)]
-    found = [
-        part.filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
-        for part in snapshot.rows.batches(["timestamp", "service"])
-    ]
-    if not found:
+    parts = list(snapshot.rows.batches(["timestamp", "service"]))
+    if not parts:
         return {}
-    table = pl.concat(found).group_by("service").agg(pl.col(str(_US), "1000").all())
+    table = pl.concat(parts).filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
     return {service: _US if whole else 1000 if milli else 1 for service, whole, milli in table.iter_rows()}
 
 

@@ -90,41 +90,24 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
 
 def _impact(snapshot: Snapshot, window: Window) -> pl.DataFrame:
     """Each service inside and outside of the window: events, errors, error rate, p95; the first error inside."""
+    parts = snapshot.rows.batches(["timestamp", "service", "level", "duration_ms"])
+    rows = pl.concat([_NO_ROWS, *parts], how="diagonal_relaxed")
     us = pl.col("timestamp").dt.timestamp("us")
-    inside = us.is_between(window.start_us, window.stop_us, closed="left").fill_null(False).alias("inside")
+    inside = us.is_between(window.start_us, window.stop_us, closed="left").fill_null(False)
     error = (pl.col("level").to_physical() >= schema.ERROR_RANK).fill_null(False)
-    counts, lengths = [_NO_COUNTS], [_NO_LENGTHS]
-    for part in snapshot.rows.batches(["timestamp", "service", "level", "duration_ms"]):
-        first = pl.col("timestamp").filter(inside & error).min().alias("first_error")
-        counted = pl.len().cast(pl.Int64).alias("events"), error.sum().cast(pl.Int64).alias("errors")
-        counts.append(part.group_by("service", inside).agg(*counted, first))
-        if "duration_ms" in part.columns:
-            lengths.append(part.filter(pl.col("duration_ms").is_not_null()).select("service", inside, "duration_ms"))
-    sums = pl.concat(counts).group_by("service", "inside")
-    told = sums.agg(pl.col("events", "errors").sum(), pl.col("first_error").min())
-    slow = pl.concat(lengths).group_by("service", "inside").agg(pl.col("duration_ms").quantile(0.95).alias("p95"))
-    told = told.join(slow, on=["service", "inside"], how="left")
+    first = pl.col("timestamp").filter(error).min().alias("first_error")
+    told = rows.group_by("service", inside.alias("inside")).agg(
+        pl.len().alias("events"), error.sum().alias("errors"), pl.col("duration_ms").quantile(0.95).alias("p95"), first
+    )
     table = told.select("service").unique()
-    for suffix, which in (("", True), ("_outside", False)):
-        own = told.filter(pl.col("inside") == which).select(
-            *("service", "first_error"), pl.col("events", "errors", "p95").name.suffix(suffix)
-        )
-        table = table.join(own if which else own.drop("first_error"), on="service", how="left")
-    table = table.with_columns(pl.col("^(events|errors).*$").fill_null(0))
+    for suffix, own in (("", told.filter("inside")), ("_outside", told.filter(~pl.col("inside")).drop("first_error"))):
+        table = table.join(own.drop("inside"), on="service", how="left", suffix=suffix)
+    table = table.with_columns(pl.col("^(events|errors).*$").cast(pl.Int64).fill_null(0))
     return table.sort("errors", "events", "service", descending=[True, True, False])
 
 
-_NO_COUNTS: Final = pl.DataFrame(
-    schema={
-        "service": pl.String(),
-        "inside": pl.Boolean(),
-        "events": pl.Int64(),
-        "errors": pl.Int64(),
-        "first_error": schema.TIMESTAMP,
-    }
-)
-_NO_LENGTHS: Final = pl.DataFrame(
-    schema={"service": pl.String(), "inside": pl.Boolean(), "duration_ms": schema.NUMBERS["duration_ms"]}
+_NO_ROWS: Final = pl.DataFrame(
+    schema={name: schema.COMMON[name] for name in ("timestamp", "service", "level")} | {"duration_ms": pl.Float64()}
 )
 
 
