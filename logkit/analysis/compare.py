@@ -12,7 +12,8 @@ from logkit.analysis import contrast
 from logkit.analysis.columns import PATTERN
 from logkit.analysis.contrast import Contrast
 from logkit.analysis.dimensions import MAX_VALUES, candidates, measures, path_templates
-from logkit.analysis.groups import INSIDE, OUTSIDE, Groups, split
+from logkit.analysis.groups import INSIDE, OUTSIDE, Groups
+from logkit.analysis.splitting import split
 from logkit.errors import SettingError
 
 if TYPE_CHECKING:

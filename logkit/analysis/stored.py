@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from logkit import schema
-from logkit.analysis import conditions, rows
+from logkit.analysis import conditions, naming, rows
 from logkit.analysis.conditions import Condition, one_of
 from logkit.analysis.rows import Key
 from logkit.capture import EventFrame
@@ -25,8 +25,6 @@ from logkit.stats.masks import mask
 from logkit.stats.templates import COLUMN, added
 
 if TYPE_CHECKING:
-    import duckdb
-
     from logkit.capture import Capture
     from logkit.sinks.view import StoreView
     from logkit.snapshot import Snapshot
@@ -86,12 +84,12 @@ class StoredRows:
             stored = self.view.frame(list(asked))
         else:
             del asked[COLUMN]
-            stored = self._named(snapshot, named, list(asked))
+            stored = self._named(snapshot, named, [naming.own_name(snapshot, self.view, name) for name in asked])
         return rows.placed(pl.concat([stored, own], how="diagonal_relaxed"), self.capture)
 
     def _named(self, snapshot: Snapshot, named: Templates, names: list[str]) -> pl.DataFrame:
         """These columns of the stored rows, and the ids of their templates."""
-        ids = self.ids(snapshot)
+        ids = naming.ids(snapshot, self.view)
         if ids is None:
             return named.named(self.view.frame(list(dict.fromkeys((*names, "message", schema.MASK)))))
         found = self.view.frame([*names, schema.MASK])
@@ -99,31 +97,6 @@ class StoredRows:
             return added(found.drop(schema.MASK, strict=False), pl.Series(COLUMN, [], pl.String))
         numbers = found.select(schema.MASK).join(ids, on=schema.MASK, how="left", maintain_order="left")
         return added(found.drop(schema.MASK), numbers[COLUMN])
-
-    def ids(self, snapshot: Snapshot) -> pl.DataFrame | None:
-        """What the rows' numbers of masked messages (`schema.MASK`) stand for: the id of each one's template.
-
-        None where there are rows without a number: of those only the message tells.
-        """
-        return snapshot._once("ids of numbers", lambda: self._ids(snapshot.named or snapshot.mined[1]))
-
-    def _ids(self, named: Templates) -> pl.DataFrame | None:
-        with self.view.query((schema.MASK, "message")) as query:
-            number = query.columns.get(schema.MASK, "NULL")
-            there = table(query.ask(f"DISTINCT {number}::BIGINT AS {schema.MASK}"))
-            if there[schema.MASK].null_count():
-                return None
-            known = there.join(named.numbers, on=schema.MASK)
-            if known.height == there.height:
-                return known
-            # Masked messages that were not kept apart: what they count as can only be read off one of their messages.
-            query.connection.register("logkit_unknown", there.join(known, on=schema.MASK, how="anti").to_arrow())
-            some = query.ask(
-                f"{number} AS {schema.MASK}, any_value(message) AS message",
-                rest=f" AND {number} IN (SELECT {schema.MASK} FROM logkit_unknown) GROUP BY 1",
-            )
-            found = table(some)
-        return pl.concat([known, found.select(schema.MASK, named.column(found["message"]))])
 
     def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
         """See `Snapshot.shown`: all rows, a frame per source and generation."""
@@ -135,16 +108,17 @@ class StoredRows:
         counted = (stats,) if not snapshot.dropped_events else self.capture.parts
         return replace(self.capture, parts=counted, templates=snapshot.named or named)
 
-    def held(self, snapshot: Snapshot) -> list[pl.DataFrame]:
-        """The rows that are not in the store, in the pieces they lie in, in the order of `frame`."""
-        named = snapshot.named
-        frames = self.capture.frames if named is None else rows.named(self.capture.frames, named)
-        found = rows.joined(frames, self.capture)
-        return [found] if found.height else []
+    def held(self, snapshot: Snapshot) -> pl.DataFrame:
+        """The rows that are not in the store, in the order of `frame`."""
+        named, frames = snapshot.named, self.capture.frames
+        found = rows.joined(frames if named is None else rows.named(frames, named), self.capture)
+        return found.drop(schema.MASK, strict=False)
 
     def fields(self, snapshot: Snapshot) -> dict[str, pl.DataType]:
         """The names and dtypes of the columns that its rows may have, as `frame` has them."""
-        own = {name: dtype_of(name) for name in self.view.fields() if name != schema.MASK}
+        moved = naming.moved(snapshot, self.view)
+        names = [moved if name == COLUMN and moved else name for name in self.view.fields() if name != schema.MASK]
+        own = {name: dtype_of(name) for name in names}
         held = rows.joined(self.capture.frames, self.capture).drop(schema.MASK, strict=False)
         found = {**dict(rows.joined((), self.capture).schema), **own, **dict(held.schema)}
         return found if snapshot.named is None else {**found, COLUMN: pl.String()}
@@ -171,7 +145,7 @@ class StoredRows:
     def heights(self) -> dict[Key, int]:
         """How many rows there are of each source and generation."""
         with self.view.query(()) as query:
-            found = table(query.ask("source, generation, count(*) AS n", rest=" GROUP BY ALL"))
+            found = query.table("source, generation, count(*) AS n", " GROUP BY ALL")
         heights = {(source, generation): n for source, generation, n in found.iter_rows()}
         for part in self.capture.frames:
             key = part.source, part.generation
@@ -187,13 +161,16 @@ class StoredRows:
             if (held.source, held.generation) in keys:
                 yield (held.source, held.generation), held.frame["offset"].to_numpy()
 
-    def scan(self) -> Scan:
-        """The stored rows as SQL takes them, with all columns the store has."""
-        return Scan(
-            self.view,
-            (*rows.COLUMNS, *(name for name in self.view.fields() if name != schema.MASK)),
-            rows.paths_of(self.capture),
-        )
+    def scan(self, snapshot: Snapshot) -> Scan:
+        """The stored rows as SQL takes them, with all columns the store has, and the template where events name it."""
+        stored = (*rows.COLUMNS, *self.view.fields())
+        shown = [name for name in self.fields(snapshot) if naming.own_name(snapshot, self.view, name) in stored]
+        own = {
+            name: naming.own_name(snapshot, self.view, name)
+            for name in shown
+            if snapshot.named is None or name != COLUMN
+        }
+        return Scan(self.view, own, rows.paths_of(self.capture), naming.namer(snapshot, self.view))
 
     def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns beside `rows.COLUMNS` that events of the store, or held ones, have; None before the first."""
@@ -201,27 +178,34 @@ class StoredRows:
         if whole.parts is not None and not any(whole.parts):
             return None
         found = {*self.view.fields(), *(conditions.own_fields(whole.frames) or ())} - {schema.MASK}
-        return found if snapshot.named is None else found | {COLUMN}
+        moved = naming.moved(snapshot, self.view)
+        return found if snapshot.named is None else found | {COLUMN, *([moved] if moved else [])}
 
     def selected(self, snapshot: Snapshot, condition: Condition) -> Capture:
         """The part that fulfils `condition`; no row is fetched for it, but where only messages tell their templates."""
-        capture, pushed, held = self.capture, condition, self.capture.frames
+        capture, held = self.capture, self.capture.frames
+        fields = {
+            naming.own_name(snapshot, self.view, name): values
+            for name, values in condition.fields.items()
+            if name != COLUMN
+        }
         if COLUMN in condition.fields and (named := snapshot.named) is not None:
-            ids = self.ids(snapshot)
+            ids = naming.ids(snapshot, self.view)
             if ids is None:
                 return self._collected(snapshot, named, condition)
             numbers = ids.filter(one_of(COLUMN, condition.fields[COLUMN], ids))[schema.MASK].to_list()
-            others = {name: values for name, values in condition.fields.items() if name != COLUMN}
-            pushed = replace(condition, fields={**others, schema.MASK: tuple(numbers)})
-            held = _unnamed(condition.rows(rows.named(_numbered(held), named), capture), held)
+            fields[schema.MASK] = tuple(numbers)
+            held = naming.fulfilling(condition, capture, named)
+        elif snapshot.named is not None:
+            held = naming.fulfilling(condition, capture, snapshot.named)
         else:
-            held = condition.rows(held, capture)
+            fields, held = dict(condition.fields), condition.rows(held, capture)
         return replace(
             capture,
             lineage=f"{capture.lineage} | {condition}",
             parts=self._told(snapshot, condition),
             frames=held,
-            store=self.view.where(pushed.pushed(capture)),
+            store=self.view.where(replace(condition, fields=fields).pushed(capture)),
             whole=capture.whole or capture,
             templates=snapshot.named,
         )
@@ -230,12 +214,12 @@ class StoredRows:
         """The part that fulfils `condition`, which asks for templates that only messages tell: its rows in memory."""
         ids = condition.fields[COLUMN]
         others = {name: values for name, values in condition.fields.items() if name != COLUMN}
-        rest = replace(condition, fields=others)
-        view = self.view.where(rest.pushed(self.capture))
-        with view.query() as query:
+        rest = type(snapshot)(self.selected(snapshot, replace(condition, fields=others))).rows
+        assert isinstance(rest, StoredRows)
+        with rest.view.query() as query:
             names = list(query.columns)
-        held = rows.joined(rest.rows(self.capture.frames, self.capture), self.capture).drop("file")
-        own = [named.named(part) for part in (*view.batches(names), held)]
+        held = rows.joined(rest.capture.frames, self.capture).drop("file")
+        own = [named.named(part) for part in (*rest.view.batches(names), held)]
         found = pl.concat([part.filter(one_of(COLUMN, ids, part)) for part in own], how="diagonal_relaxed")
         frames = _frames(rows.placed(found, self.capture))
         return replace(
@@ -317,31 +301,3 @@ def _frames(placed: pl.DataFrame) -> tuple[EventFrame, ...]:
         parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
         at += length
     return tuple(parts)
-
-
-def _numbered(frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
-    """The frames with the number of each one and of its rows."""
-    return tuple(
-        replace(part, frame=part.frame.with_columns(pl.lit(at).alias(_PART)).with_row_index(_NTH))
-        for at, part in enumerate(frames)
-    )
-
-
-def _unnamed(found: Sequence[EventFrame], frames: Sequence[EventFrame]) -> tuple[EventFrame, ...]:
-    """What `found` holds of `frames`, as it was before it was numbered and named."""
-    return tuple(
-        replace(frames[at], frame=frames[at].frame[part.frame[_NTH]])
-        for part in found
-        for at in (int(part.frame[_PART][0]),)
-    )
-
-
-_PART: Final = "logkit part"
-_NTH: Final = "logkit nth"
-
-
-def table(relation: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    """What was asked, as a frame."""
-    found = pl.from_arrow(relation.to_arrow_table())
-    assert isinstance(found, pl.DataFrame)
-    return found

@@ -59,12 +59,17 @@ class Templates:
         """The template of each id."""
         return {pattern: template for template, pattern in self.ids.items()}
 
+    def template_of(self, masked: str) -> str:
+        """A masked message's template: its own or, where it was not kept apart, that of its beginning.
+
+        What a part of the events keeps apart need not be what all of them did: each mask has one here, known or not.
+        """
+        known = (self.of_mask[text] for text in (masked, coarser(masked), WILDCARD) if text in self.of_mask)
+        return next(known, WILDCARD)
+
     def id_of_mask(self, masked: str) -> str:
-        """The id of a masked message's template: of its own or, where it was not kept apart, of its beginning."""
-        for known in (masked, coarser(masked), WILDCARD):
-            if known in self.of_mask:
-                return self.ids[self.of_mask[known]]
-        return id_of(WILDCARD)
+        """The id of a masked message's template."""
+        return self.ids.get(self.template_of(masked)) or id_of(WILDCARD)
 
     @cached_property
     def numbers(self) -> pl.DataFrame:
