@@ -50,12 +50,12 @@ def place_at(snapshot: Snapshot, position: int) -> dict[str, int]:
     return dict(zip(PLACE, (source, generation, offset), strict=True))
 
 
-def need_rows(snapshot: Snapshot, question: str) -> None:
-    """Raise NeedsEvents where events were counted but no row was kept."""
+def need_rows(snapshot: Snapshot, question: str, instead: str = "") -> None:
+    """Raise NeedsEvents where events were counted but no row was kept; `instead` is what would do without rows."""
     if len(snapshot) and snapshot.dropped_events >= len(snapshot):
         raise NeedsEvents(
             f"expected rows of the {len(snapshot):,} events, found none kept; "
-            "try to read again with a higher keep_events and keep_bytes",
+            f"try to read again with {instead}a higher keep_events and keep_bytes",
             question=question,
         )
 

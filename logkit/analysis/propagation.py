@@ -227,7 +227,9 @@ def _counted(services: pl.DataFrame, now: pl.DataFrame, usual: pl.DataFrame, tra
     low, high = _wilson(table["began"].to_numpy(), traces)
     share = table["began"] / traces if traces else table["began"] * 0
     table = table.with_columns(share.alias("share"), pl.Series("low", low), pl.Series("high", high))
-    return table.sort(pl.col("began") - pl.col("expected"), "first_error", descending=[True, False]).select(*SERVICES)
+    # Rounded: sums of thirds differ in their last digit with the order in which they were added.
+    more = (pl.col("began") - pl.col("expected")).round(6)
+    return table.sort(more, "first_error", "service", descending=[True, False, False]).select(*SERVICES)
 
 
 def _wilson(hits: np.ndarray[Any, Any], trials: int, z: float = 1.959964) -> tuple[Any, Any]:
@@ -249,7 +251,7 @@ def _scale(snapshot: Snapshot, window: Window) -> float:
 
 def _origin(services: pl.DataFrame, timed: pl.DataFrame, traces: int) -> tuple[str, str]:
     if not traces:
-        return "onset", str(services.sort("first_error")["service"][0])
+        return "onset", str(services.sort("first_error", "service")["service"][0])
     name = str(services["service"][0])
     return ("time" if (timed["source"] == name).any() else "trace"), name
 
@@ -260,7 +262,8 @@ def _summed(edges: pl.DataFrame, traces: int) -> pl.DataFrame:
         (pl.col("weight").sum() / traces).alias("share"),
         (pl.col("lag_us").median() / 1000).alias("lag_ms"),
     )
-    return table.sort("traces", "source", "target", descending=[True, False, False]).select(*EDGES)
+    by = [pl.col("traces").round(6), pl.col("source"), pl.col("target"), pl.col("basis")]
+    return table.sort(by, descending=[True, False, False, False]).select(*EDGES)
 
 
 def _pandas(table: pl.DataFrame | None, kinds: dict[str, pl.DataType]) -> pd.DataFrame:

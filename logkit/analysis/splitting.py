@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from logkit.analysis.columns import aligned, need_rows, pieces
+from logkit.analysis.conditions import time_text
 from logkit.analysis.groups import Groups, Kept, Side
 from logkit.analysis.stored import StoredRows
 from logkit.analysis.stored_groups import Stored
@@ -51,6 +52,13 @@ def split(snapshot: Snapshot, window: Any, baseline: Any) -> Iterator[list[Group
         yield [stored, own]
 
 
+def _known(extents: pl.DataFrame) -> str:
+    first, last = extents["first"].min(), extents["last"].max()
+    if not (isinstance(first, int) and isinstance(last, int)):
+        return "; try a mask: no event has a time"
+    return f"; try a time between {time_text(first)} and {time_text(last)}, when there are some"
+
+
 def _aligned(snapshot: Snapshot, side: Side | None) -> Side | None:
     return aligned(snapshot, side) if isinstance(side, pl.Series) else side
 
@@ -84,7 +92,7 @@ def _block_us(extents: pl.DataFrame, window: Any, baseline: Any) -> int:
         if not extents.filter(name)["rows"].sum():
             setting = "window" if name == "inside" else "baseline"
             raise SettingError(
-                f"expected events in the {setting}, found none; try another one", setting=setting, value=given
+                f"expected events in the {setting}, found none{_known(extents)}", setting=setting, value=given
             )
     both = int(extents.filter("inside", "outside")["rows"].sum())
     if both:

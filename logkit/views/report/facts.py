@@ -137,7 +137,7 @@ def _quotes(
 ) -> tuple[Quote, ...]:
     """The records that show what the report says, by time."""
     wanted: dict[Place, str] = {}
-    own = errors.filter(pl.col("service") == origin)
+    own = errors.filter(pl.col("service").eq_missing(origin))
     if (place := _first(own)) is not None:
         wanted[place] = "the first error where the trouble began"
     grown = changes[(changes["dimension"] == PATTERN) & (changes["odds_ratio"] > 1)]
