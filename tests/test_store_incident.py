@@ -84,13 +84,13 @@ def test_statistics_with_masked_messages_survive_as_bytes() -> None:
 @pytest.mark.parametrize("patterns", [False, True])
 def test_held_records_and_differences_name_the_templates_of_the_whole(tmp_path: Path, patterns: bool) -> None:
     log, line = tmp_path / "app.log", "2026-03-02 09:00:0{0} INFO app connection from 10.0.0.{0} closed\n"
-    log.write_text("".join(line.format(at) for at in range(5)) + "2026-03-02 09:00:09 ERROR app boom 77")
+    log.write_text("".join(line.format(at) for at in range(5)) + "2026-03-02 09:00:09 ERROR app boom 77\n")
     settings = {"patterns": patterns, "store": tmp_path / "s.duckdb", "idle_flush_seconds": 600.0}
     with logkit.watch(log, **settings) as monitor:
         monitor.wait_idle()
         before = monitor.snapshot()
         with log.open("a") as file:
-            file.write("\n" + line.format(7) + line.format(8))
+            file.write(line.format(7) + line.format(8))
         monitor.wait_idle()
         after = monitor.snapshot()
     assert after.patterns["count"].tolist() == [7, 1]
