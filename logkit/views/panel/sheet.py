@@ -35,7 +35,7 @@ _STYLES: Final = {
     "lk-td": f"text-align:right;padding:3px 0 3px 14px;border:none;border-bottom:1px solid {_LINE};white-space:nowrap;"
     "vertical-align:middle;max-width:none",
     "lk-left": "text-align:left;padding-left:0",
-    "lk-text": "text-align:left;padding-left:0;max-width:0;width:60%",
+    "lk-text": "text-align:left;padding-left:0;max-width:0;width:34%",
     "lk-named": "display:flex;min-width:0",
     "lk-cut": "overflow:hidden;text-overflow:ellipsis",
     "lk-message": "text-align:left;overflow:hidden;text-overflow:ellipsis;max-width:0;width:99%",
