@@ -184,7 +184,7 @@ def _levels(kind: LevelKind, fields: Mapping[str, Column], size: int) -> pl.Seri
     codes = _codes(kind, fields, size)
     if codes is not None:
         return as_levels(codes)
-    column = fields["level" if isinstance(kind, tuple) else _SOURCES.get(cast(str, kind), "level")]
+    column = fields["level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level")]
     if isinstance(kind, tuple):
         return _mapped(kind, column)
     if kind == "status":

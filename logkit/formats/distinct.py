@@ -66,8 +66,7 @@ def _words(text: Text, length: Ints) -> list[npt.NDArray[np.uint64]]:
 def _texts(text: Text, rows: Ints) -> list[str]:
     block = text.block
     found = [
-        block.text(start, stop)
-        for start, stop in zip(text.start[rows].tolist(), text.stop[rows].tolist(), strict=True)
+        block.text(start, stop) for start, stop in zip(text.start[rows].tolist(), text.stop[rows].tolist(), strict=True)
     ]
     return [one.replace(DELETE, "\ufffd") for one in found] if block.deleted else found
 

@@ -41,7 +41,7 @@ class Window:
         self._literals: dict[Literal, tuple[Bits, Bits | None]] = {}
 
     def find(self, literal: Literal, start: Positions, limit: Positions) -> tuple[Positions, Positions, Mask]:
-        """Where the literal stands next in each line, what is behind it and its blanks, and which rows that is known of.
+        """Where the literal stands next in each line, what is behind it, and of which rows this is known.
 
         As `matcher` means it: beyond `limit` where a line does not have it; for a lone blank `limit` itself.
         """
@@ -91,7 +91,7 @@ class Window:
         return found
 
     def _of(self, literal: Literal) -> tuple[Bits, Bits | None]:
-        """Where it stands with one blank for each of its blanks, and where it may stand with more: bits of its anchor."""
+        """Where its anchor stands, with one blank for each of its blanks, and where it may stand with more of them."""
         known = self._literals.get(literal)
         if known is None:
             written = b"".join(literal.behind)
@@ -114,7 +114,8 @@ class Window:
             return self._series(text) & after & ~exact
         if literal.behind[-1] == b" ":
             return np.zeros_like(exact)  # blanks at its end are skipped: any number of them is the same to it
-        return self._series(text) & after & (blank >> np.uint64(len(text) + 1))
+        loose: Bits = self._series(text) & after & (blank >> np.uint64(len(text) + 1))
+        return loose
 
     def _text(self, literal: Literal) -> Bits:
         """Where the text before its first blank stands."""

@@ -163,9 +163,14 @@ def _named(facts: Facts, chosen: str | None, fallback: str) -> Facts:
 
 def _taken(facts: Facts, rows: Mask) -> Facts:
     """The facts of some records."""
-    durations = None if facts.duration_ms is None else facts.duration_ms[rows]
-    columns = {"us": facts.us[rows], "level": facts.level[rows], "service": facts.service[rows], "ok": facts.ok[rows]}
-    return replace(facts, **columns, duration_ms=durations)
+    return replace(
+        facts,
+        us=facts.us[rows],
+        level=facts.level[rows],
+        service=facts.service[rows],
+        duration_ms=None if facts.duration_ms is None else facts.duration_ms[rows],
+        ok=facts.ok[rows],
+    )
 
 
 def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.DataFrame, Mask]:
