@@ -19,7 +19,7 @@ _MOST_BYTES = 256 << 20
 
 
 def stages(path: Path) -> Iterator[tuple[str, float]]:
-    """Each stage's name and its seconds for a million lines: the reading up to it less the reading up to the one before.
+    """Each stage's name and its seconds for a million lines: reading as far as it, less as far as the one before.
 
     Each is the fastest of three runs over the first 256 MiB.
     """
