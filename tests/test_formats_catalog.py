@@ -11,10 +11,13 @@ import pytest
 
 from logkit.errors import FormatError
 from logkit.formats import Format, Parsed, TimeRules, catalog, detect, named
+from logkit.formats.base import Counting, Facts
 from logkit.formats.block import Block, records_of, split_lines
 from logkit.formats.catalog import Entry, entries
 from logkit.formats.manyline import ManyLine
+from logkit.formats.template import Template
 from logkit.schema import STATS_FIELDS
+from logkit.stats import Stats
 
 RULES = TimeRules(reference_us=1_772_452_800_000_000)  # 2026-03-02T12:00:00Z
 SAMPLES = [(entry, sample) for entry in entries() for sample in entry.samples]
@@ -125,3 +128,31 @@ def test_timings_behind_an_access_line_are_read(extra: str, duration_ms: float |
 def test_every_record_of_many_is_read_by_itself() -> None:
     lines = [sample["line"] for entry in entries() if entry.name == "logcat" for sample in entry.samples] * 40
     assert np.all(parse(named("logcat"), "\n".join(lines)).ok)
+
+
+COUNTING = [
+    (entry, sample) for entry, sample in SAMPLES if isinstance(getattr(entry.format, "inner", entry.format), Template)
+]
+
+
+@pytest.mark.parametrize(("entry", "sample"), COUNTING, ids=lambda what: getattr(what, "name", ""))
+def test_facts_are_what_the_frame_says(entry: Entry, sample: dict[str, Any]) -> None:
+    assert isinstance(entry.format, Counting)
+    lines = split_lines(Block.of(f"{sample['line']}\nno such line\n{sample['line']}\n".encode()))
+    starts = entry.format.starts(lines)
+    starts[:1] = True
+    records = records_of(lines, starts)
+    facts = entry.format.facts(records, RULES)
+    if facts is None:  # what stands behind the usual fields takes a frame
+        assert "extra" in entry.format.fields
+        return
+    parsed = entry.format.parse(records, RULES)
+    assert (facts.ok == parsed.ok).all()
+    rows = np.flatnonzero(facts.ok)
+    named = np.where(facts.service < 0, len(facts.services), facts.service)[rows]
+    facts = Facts(facts.us[rows], facts.level[rows], [*facts.services, ""], named, _at(facts, rows), facts.ok[rows], "")
+    assert Stats.of_facts(facts) == Stats.of(parsed.frame[rows])
+
+
+def _at(facts: Facts, rows: np.ndarray) -> np.ndarray | None:
+    return None if facts.duration_ms is None else facts.duration_ms[rows]

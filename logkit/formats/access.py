@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from logkit.formats.base import Parsed, TimeRules
+from logkit.formats.base import Facts, Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Records
 from logkit.formats.regex import Regex
 from logkit.formats.template import Template
@@ -61,17 +61,24 @@ class Access:
         """Which lines the inner format reads."""
         return self.inner.recognises(lines)
 
+    def facts(self, records: Records, times: TimeRules) -> Facts | None:
+        """What statistics need of the records: see `base.Counting`."""
+        return self.inner.facts(records, times) if isinstance(self.inner, Template) and not self._timed else None
+
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """Read the records; see the class."""
-        timed = EXTRA in self.fields
-        parsed = self.inner.parse(records, times, stats_only=stats_only and not timed)
-        frame = _with_extra(parsed.frame) if timed else parsed.frame
+        parsed = self.inner.parse(records, times, stats_only=stats_only and not self._timed)
+        frame = _with_extra(parsed.frame) if self._timed else parsed.frame
         if stats_only:
             frame = frame.select([name for name in STATS_FIELDS if name in frame.columns])
         else:
             request = frame["message"].str.extract_groups(_REQUEST).struct.unnest()
             frame = frame.hstack([request[name] for name in ("method", "path", "protocol")])
         return Parsed(frame, parsed.ok, parsed.reason)
+
+    @property
+    def _timed(self) -> bool:
+        return EXTRA in self.fields
 
 
 def _with_extra(frame: pl.DataFrame) -> pl.DataFrame:

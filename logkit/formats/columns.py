@@ -10,14 +10,19 @@ import numpy.typing as npt
 import polars as pl
 
 from logkit.errors import FormatError
+from logkit.formats.base import Facts
 from logkit.formats.block import Block, Mask, Text
+from logkit.formats.distinct import distinct
 from logkit.formats.levels import (
     NONE,
+    Codes,
     LevelWords,
+    as_levels,
     level_codes,
     levels_from_status,
     levels_from_syslog,
     read_levels,
+    status_codes,
 )
 from logkit.schema import LEVEL, LEVELS, NUMBERS, TIMESTAMP
 
@@ -101,6 +106,33 @@ def build_frame(
     return pl.DataFrame([columns[name].alias(name) for name in order])
 
 
+def build_facts(
+    fields: Mapping[str, Text], ok: Mask, us: Ints, timed: Mask, *, levels: LevelKind, reason: str
+) -> Facts:
+    """What `build_frame` makes for statistics, without the frame."""
+    size, sound = len(ok), None if bool(ok.all()) else ok
+    codes = _codes(levels, fields, size)
+    if codes is None:
+        codes = _levels(levels, fields, size).to_physical().fill_null(NONE).to_numpy()
+    services, service = _names(fields, sound, size)
+    duration = None
+    for name, milliseconds in DURATIONS.items():
+        if name in fields and duration is None:
+            numbers = _strings(name, fields[name], sound).cast(pl.Float64, strict=False) * milliseconds
+            duration = numbers.fill_null(np.nan).to_numpy()
+    return Facts(us if timed.all() else np.where(timed, us, -1), codes, services, service, duration, ok, reason)
+
+
+def _names(fields: Mapping[str, Text], ok: Mask | None, size: int) -> tuple[list[str], Ints]:
+    name = next((name for name in SERVICES if name in fields), None)
+    if name is None:
+        return [], np.full(size, -1, np.int64)
+    services, service = distinct(_within(fields[name], ok))
+    if "" in services:
+        service = np.where(service == services.index(""), -1, service)
+    return services, service
+
+
 def has_level(kind: LevelKind, text: Text | None, size: int) -> Mask:
     """Which of `size` records name a level, or leave it out; all do where levels do not come from a word in a field."""
     if text is not None and isinstance(kind, tuple):
@@ -149,19 +181,28 @@ def _timestamps(us: Ints | None, timed: Mask | None, ok: Mask, size: int) -> pl.
 
 
 def _levels(kind: LevelKind, fields: Mapping[str, Column], size: int) -> pl.Series:
-    column = fields.get("level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level"))
-    if column is None or kind == "none":
-        return nulls(LEVEL, size)
+    codes = _codes(kind, fields, size)
+    if codes is not None:
+        return as_levels(codes)
+    column = fields["level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level")]
     if isinstance(kind, tuple):
         return _mapped(kind, column)
-    if kind in _SOURCES:
-        numbers = _strings(kind, column, None)
-        if kind == "status":
-            return levels_from_status(numbers)
-        levels = _syslog_levels(numbers, fields.get("message"))
-        return _else_word(levels, fields["level"]) if "level" in fields else levels
-    text = column if isinstance(column, Text) else text_of(column)[0]
-    return read_levels(text, cast(LevelWords, kind))
+    if kind == "status":
+        return levels_from_status(_strings(kind, column, None))
+    levels = _syslog_levels(_strings("pri", column, None), fields.get("message"))
+    return _else_word(levels, fields["level"]) if "level" in fields else levels
+
+
+def _codes(kind: LevelKind, fields: Mapping[str, Column], size: int) -> Codes | None:
+    """Ranks in `schema.LEVELS`, where they can be told without strings."""
+    column = fields.get("level" if isinstance(kind, tuple) else _SOURCES.get(kind, "level"))
+    if column is None or kind == "none":
+        return np.full(size, NONE, np.uint8)
+    if kind == "status":
+        return status_codes(column) if isinstance(column, Text) else None
+    if isinstance(kind, tuple) or kind in _SOURCES:
+        return None
+    return level_codes(column if isinstance(column, Text) else text_of(column)[0], cast(LevelWords, kind))
 
 
 def _mapped(kind: tuple[tuple[str, str], ...], column: Column) -> pl.Series:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from logkit.formats.block import Text
+from logkit.formats.seconds import short_numbers
 from logkit.schema import LEVEL, LEVELS
 
 Codes = npt.NDArray[np.uint8]
@@ -112,6 +113,17 @@ def levels_from_status(status: pl.Series) -> pl.Series:
     codes[values >= 400] = _rank("WARN")
     codes[values >= 500] = _rank("ERROR")
     return as_levels(np.where(known, codes, np.uint8(NONE)), status.name)
+
+
+def status_codes(text: Text) -> Codes:
+    """As `levels_from_status`, of a field, as ranks; `NONE` where it is no number."""
+    values, known = short_numbers(text)
+    codes = np.where(values >= 400, np.where(values >= 500, _rank("ERROR"), _rank("WARN")), _rank("INFO"))
+    codes = np.where(known, codes, NONE).astype(np.uint8)
+    odd = np.flatnonzero(~known & (text.start < text.stop))
+    if len(odd):
+        codes[odd] = levels_from_status(text.take(odd).series()).to_physical().fill_null(NONE).to_numpy()
+    return codes
 
 
 def levels_from_numbers(numbers: pl.Series) -> pl.Series:

@@ -13,8 +13,9 @@ from logkit.formats.base import TimeRules
 from logkit.formats.block import Block, Mask, Positions, Text
 from logkit.formats.constraints import conforms, whole_characters
 from logkit.formats.pattern import MESSAGE, SKIPPED, TIME, Field, Literal, Pattern, Step
-from logkit.formats.seek import next_byte, skip_blanks, trim_blanks
+from logkit.formats.seek import SMALL, near, next_byte, skip_blanks, trim_blanks
 from logkit.formats.timestamps import scan_times
+from logkit.formats.window import WIDTH, Window
 
 Ints = npt.NDArray[np.int64]
 
@@ -22,6 +23,8 @@ _BLANK: Final = 32
 _QUOTE: Final = 34
 _BACKSLASH: Final = 92
 _ROUNDS: Final = 4  # tries row by row before a whole block is searched at once
+_SPARE: Final = 8  # a window opens anew where more than one in so many rows is not known of
+_ROOM: Final = 8  # bytes at a window's end that a literal and its blanks may need
 
 
 @dataclass(slots=True)
@@ -47,6 +50,8 @@ class _Rows:
     us: Ints
     timed: Mask
     fields: dict[str, Text] = field(default_factory=dict)
+    window: Window | None = None
+    """What stands a little behind the place where it was opened."""
 
 
 def match(
@@ -171,14 +176,17 @@ def _take_field(rows: _Rows, wanted: Field, step: Step) -> None:
     elif step.last and b" " not in literal.parts:
         stop, behind = _at_end(rows, literal, start)
     else:
-        stop, behind = _find(block, literal, start, rows.limit)
+        stop, behind = _search(rows, literal, start)
         missing = stop > rows.limit
         if missing.any():
             rows.ok &= ~missing
             stop, behind = np.where(missing, start, stop), np.where(missing, rows.limit, behind)
     rows.pos = behind
     free = literal is None and wanted.name == MESSAGE
-    text = Text(block, start, stop if free else trim_blanks(block, start, np.maximum(stop, start)))
+    stop = np.maximum(stop, start)
+    # A field that nobody wants need not be trimmed: whether anything but blanks is in it shows at its start.
+    keep_blanks = free or (wanted.name == SKIPPED and not wanted.kind)
+    text = Text(block, start, stop if keep_blanks else trim_blanks(block, start, stop))
     if not (wanted.optional or free):
         rows.ok &= text.start < text.stop
     if wanted.kind and not (wanted.kind == "w" and literal is not None and literal.parts == (b" ",)):
@@ -195,6 +203,28 @@ def _at_end(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions,
     fits, _ = _fits(rows.block, literal.parts, np.where(there, stop, start))
     rows.ok &= there & fits
     return np.where(there, stop, start), rows.limit
+
+
+def _search(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions, Positions]:
+    """As `_find`, through a window where the literal is near in most lines."""
+    block, limit = rows.block, rows.limit
+    if block.size <= SMALL:
+        return _find(block, literal, start, limit)
+    place = behind = start
+    todo: Positions | None = None
+    for window in (rows.window, None):
+        if window is None and (todo is None or len(todo) * _SPARE > len(start)):
+            if not near(block, literal.anchor, start, WIDTH - _ROOM):
+                break
+            rows.window = window = Window(block, start)
+        if window is not None:
+            place, behind, known = window.find(literal, start, limit)
+            todo = np.flatnonzero(~known)
+    if todo is None:
+        return _find(block, literal, start, limit)
+    if len(todo):
+        place[todo], behind[todo] = _find(block, literal, start[todo], limit[todo])
+    return place, behind
 
 
 def _find(block: Block, literal: Literal, start: Positions, limit: Positions) -> tuple[Positions, Positions]:

@@ -16,7 +16,7 @@ from logkit.formats.pattern import MESSAGE, TIME
 from logkit.formats.regex import Regex
 from logkit.formats.template import Template
 
-_ALWAYS: Final = frozenset({TIME, "level", MESSAGE, "status", "pri", EXTRA, *SERVICES, *DURATIONS})
+_ALWAYS: Final = frozenset({TIME, "level", MESSAGE, "status", "pri", EXTRA, *DURATIONS})
 _GROUP: Final = re.compile(r"\(\?P?<(\w+)>")
 _FIELD: Final = re.compile(r"(?<!\{)\{(?P<name>[A-Za-z_][\w.]*)(?P<rest>(?::[^?}]*)?\??)\}")
 
@@ -36,7 +36,7 @@ def narrowed(format: Format, columns: frozenset[str]) -> Format:
 
 @lru_cache(maxsize=512)
 def _narrow(format: Template | Regex, columns: frozenset[str]) -> Template | Regex:
-    kept = _ALWAYS | columns
+    kept = _ALWAYS | columns | {next((name for name in SERVICES if name in format.fields), MESSAGE)}
     if isinstance(format, Regex):
         fewer = _GROUP.sub(lambda group: group[0] if group[1] in kept else "(?:", format.pattern)
         return replace(format, pattern=fewer)

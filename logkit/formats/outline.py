@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import takewhile, zip_longest
 from typing import Final
 
@@ -39,8 +40,18 @@ _CLASS: Final = re.compile(r"\[(?!\^)(?:[^\\]|\\[^0-9A-Za-z])*\]")
 class _Mark:
     """Something of bounded length that stands in a line, and the bytes it has at least."""
 
-    text: re.Pattern[bytes]
+    pattern: bytes
     width: int
+
+    @property
+    def text(self) -> re.Pattern[bytes]:
+        """The pattern compiled, when it is first needed: most formats are refused by their literals before."""
+        return _compiled(self.pattern)
+
+
+@lru_cache(maxsize=4096)
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    return re.compile(pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +124,7 @@ class _Run:
 
 def _outline(runs: Sequence[_Run]) -> Outline:
     """The outline of runs with anything between them."""
-    lead, *marks = [_Mark(re.compile(run.text.encode()), run.width) for run in runs]
+    lead, *marks = [_Mark(run.text.encode(), run.width) for run in runs]
     literals = dict.fromkeys(literal.encode() for run in runs for literal in run.literals if literal)
     longest_first = tuple(sorted(literals, key=len, reverse=True))
     kept = [mark for mark, after in zip_longest(marks, marks[1:]) if mark.width and not _idle(mark, after)]
@@ -122,7 +133,7 @@ def _outline(runs: Sequence[_Run]) -> Outline:
 
 def _idle(mark: _Mark, after: _Mark | None) -> bool:
     """Whether a mark says nothing: a blank where what comes next begins with one."""
-    return after is not None and mark.text.pattern == _BLANK and after.text.pattern.startswith(_BLANK)
+    return after is not None and mark.pattern == _BLANK and after.pattern.startswith(_BLANK)
 
 
 # ---------------------------------------------------------------- templates

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from logkit.formats.block import Block, Mask, Positions
+from logkit.formats.block import Block, Mask, Positions, Text
 from logkit.formats.civil import SECOND
 
 Ints = npt.NDArray[np.int64]
@@ -26,6 +26,25 @@ _BYTE: Final = np.uint64(0xFF)
 def not_digits(word: Words) -> Words:
     """The high bit of each byte that is no digit, of a word that ASCII zeros were taken out of."""
     result: Words = (((word & _LOW) + _CARRY) | word) & _HIGH
+    return result
+
+
+def short_numbers(text: Text) -> tuple[Ints, Mask]:
+    """The numbers that fields of one to eight digits hold, and which fields are such."""
+    length = text.stop - text.start
+    known = (length > 0) & (length <= 8)
+    # Moved up by what is missing: eight digits with zeros before them.
+    spare = ((8 - np.clip(length, 1, 8)) * 8).astype(np.uint64)
+    digits = (text.block.words(text.start) ^ _ZEROS) << spare
+    known &= not_digits(digits) == 0
+    return _eight(digits).astype(np.int64), known
+
+
+def _eight(digits: Words) -> Words:
+    """The number that eight digits make: pairs, fours, all."""
+    value = (digits * np.uint64(2561)) >> np.uint64(8)
+    value = ((value & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
+    result: Words = ((value & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
     return result
 
 
@@ -58,10 +77,7 @@ def _fraction(block: Block, at: Positions, digits: Words, other: Words) -> tuple
     keep = (lowest >> np.uint64(7)) - np.uint64(1)
     count = (np.bitwise_count(keep) >> 3).astype(np.int64)
     # Digits one to five of the eight that three steps add up: pairs, fours, all. Those behind count for nothing.
-    value = (((digits & keep) << np.uint64(16)) * np.uint64(2561)) >> np.uint64(8)
-    value = ((value & np.uint64(0x00FF00FF00FF00FF)) * np.uint64(6553601)) >> np.uint64(16)
-    value = ((value & np.uint64(0x0000FFFF0000FFFF)) * np.uint64(42949672960001)) >> np.uint64(32)
-    micros = value.astype(np.int64)
+    micros = _eight((digits & keep) << np.uint64(16)).astype(np.int64)
     long = np.flatnonzero(count == 5)
     if len(long):
         rest = block.words(np.minimum(at[long] + 8, block.size)) ^ _ZEROS

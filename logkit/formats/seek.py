@@ -13,7 +13,8 @@ _BLANK: Final = 32
 _ROUNDS: Final = 4  # tries row by row before a whole block is searched at once
 _REACHES: Final = (16, 32, 64)  # bytes to look ahead at once
 _SAMPLE: Final = 16  # rows that tell how far to look ahead
-_SMALL: Final = 1 << 16  # bytes of a block that cost less to search as a whole
+SMALL: Final = 1 << 16
+"""Bytes of a block that cost less to search as a whole."""
 _FEW: Final = 8  # rows for which a loop costs less than searching the block
 
 
@@ -55,7 +56,7 @@ def trim_blanks(block: Block, start: Positions, stop: Positions) -> Positions:
 
 def next_byte(block: Block, byte: int, at: Positions) -> Positions:
     """As `Block.next`, but where the byte is mostly near, it looks there instead of searching the whole block."""
-    if block.size <= _SMALL:
+    if block.size <= SMALL:
         return block.next(byte, at)
     places, todo = _ahead(block, byte, at, _reach(block, byte, at))
     for _ in range(_ROUNDS):
@@ -72,12 +73,23 @@ def next_byte(block: Block, byte: int, at: Positions) -> Positions:
     return places
 
 
+def near(block: Block, byte: int, at: Positions, within: int) -> bool:
+    """Whether most rows have the byte within so many bytes, by a sample of them."""
+    return _likely(block, byte, at, within) < within
+
+
 def _reach(block: Block, byte: int, at: Positions) -> int:
     """How many bytes ahead to look: the least reach within which most rows of a sample have the byte."""
-    sample = at[:: max(len(at) // _SAMPLE, 1)][:_SAMPLE].tolist()
-    distances = sorted(block.data.find(byte, start, start + _REACHES[-1]) - start for start in sample)
-    likely = distances[len(distances) * 3 // 4] if distances and distances[len(distances) // 4] >= 0 else 0
+    likely = _likely(block, byte, at, _REACHES[-1])
     return next((reach for reach in _REACHES if likely < reach), _REACHES[-1])
+
+
+def _likely(block: Block, byte: int, at: Positions, most: int) -> int:
+    """How far ahead the byte is in three quarters of a sample of rows, at most `most`."""
+    sample = at[:: max(len(at) // _SAMPLE, 1)][:_SAMPLE].tolist()
+    found = ((block.data.find(byte, start, start + most), start) for start in sample)
+    distances = sorted(place - start if place >= 0 else most for place, start in found)
+    return distances[len(distances) * 3 // 4] if distances else 0
 
 
 def _ahead(block: Block, byte: int, at: Positions, reach: int) -> tuple[Positions, Positions]:

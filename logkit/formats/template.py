@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from logkit.formats.base import Parsed, TimeRules
+from logkit.formats.base import Facts, Parsed, TimeRules
 from logkit.formats.block import Block, Lines, Mask, Records, Text
-from logkit.formats.columns import LevelKind, build_frame, check_levels, dashes_empty, has_level
+from logkit.formats.columns import LevelKind, build_facts, build_frame, check_levels, dashes_empty, has_level
 from logkit.formats.layouts import check_layout
-from logkit.formats.matcher import match, match_one, misfit
+from logkit.formats.matcher import Match, match, match_one, misfit
 from logkit.formats.pattern import MESSAGE, TIME, Pattern, compile_patterns
 from logkit.formats.timestamps import starts_with_time
 
@@ -79,10 +79,7 @@ class Template:
 
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """The records' columns, as `base.Parsed` has them; the whole pattern is verified in either case."""
-        found = match(self.alternatives, records.block, records.start, records.line_stop, self.time, times)
-        fields = found.fields
-        if self.dash_is_null:
-            fields = {name: text if name == MESSAGE else dashes_empty(text) for name, text in fields.items()}
+        found, fields = self._match(records, times)
         if not stats_only:
             self._lengthen(fields, records)
         frame = build_frame(
@@ -94,7 +91,12 @@ class Template:
             whole=records.whole(),
             stats_only=stats_only,
         )
-        return Parsed(frame, found.ok, f"does not fit the template {self.pattern}")
+        return Parsed(frame, found.ok, self._reason)
+
+    def facts(self, records: Records, times: TimeRules) -> Facts:
+        """What statistics need of the records: see `base.Counting`."""
+        found, fields = self._match(records, times)
+        return build_facts(fields, found.ok, found.us, found.timed, levels=self.levels, reason=self._reason)
 
     def explain(self, line: str) -> tuple[int, str] | None:
         """Where a line stops fitting: characters into it, and what was expected there; None where it fits.
@@ -107,6 +109,17 @@ class Template:
             return None
         place, wanted = max(place for place in found if place is not None)
         return len(block.text(0, place)), wanted
+
+    @property
+    def _reason(self) -> str:
+        return f"does not fit the template {self.pattern}"
+
+    def _match(self, records: Records, times: TimeRules) -> tuple[Match, dict[str, Text]]:
+        """What the pattern reads, and its fields with those that mean nothing made empty."""
+        found = match(self.alternatives, records.block, records.start, records.line_stop, self.time, times)
+        if not self.dash_is_null:
+            return found, found.fields
+        return found, {name: text if name == MESSAGE else dashes_empty(text) for name, text in found.fields.items()}
 
     def _lengthen(self, fields: dict[str, Text], records: Records) -> None:
         """Give a last `{message}` the record's later lines."""

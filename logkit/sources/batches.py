@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from logkit.formats import Format, Parsed, Plain
+from logkit.formats.base import Counting, Facts
 from logkit.formats.block import Mask
 from logkit.formats.narrow import narrowed
 from logkit.schema import COMMON, MASK, STATS_FIELDS
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _FALLBACK = Plain(timed=False)
 _ASKED = frozenset({"message"})  # the common columns that are left out where columns are chosen and these are not
+_NONE: frozenset[str] = frozenset()
 _LIGHT = (frozenset(COMMON) | frozenset(STATS_FIELDS)) - _ASKED  # columns that statistics need anyway
 
 
@@ -73,14 +75,18 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
     """Parse one chunk. Records its format cannot read are read by `plain`, and say why."""
     import polars as pl
 
-    size = len(chunk.records)
     pieces = chunk.continues >= 0
     wanted = options.columns
     if wanted is not None and options.patterns:
         wanted |= {"message", MASK}  # what the templates of a later snapshot are looked up by
     few = not options.keep or (wanted is not None and wanted <= _LIGHT)
     stats_only = few and not (options.service.wants_events or options.patterns)
+    if stats_only and not options.keep:
+        wanted = _NONE
     format = span.format if wanted is None or options.service.wants_events else narrowed(span.format, wanted)
+    if stats_only and not options.keep and (counted := _count(span, format, chunk, options)) is not None:
+        stats, ok = counted
+        return _batch(span, chunk, stats, ok, None)
     events, ok = _parse(span, format, chunk, ~pieces, stats_only)
     events = options.service.apply(span.path, events)
     rejected = np.flatnonzero(~ok)
@@ -101,6 +107,11 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
             continues=pl.Series(chunk.continues).replace(-1, None),
         )
         frame = frame.select(*COMMON, pl.exclude(*COMMON)) if wanted is None else _only(frame, wanted)
+    return _batch(span, chunk, stats, ok, frame)
+
+
+def _batch(span: Span, chunk: Chunk, stats: Stats, ok: Mask, frame: pl.DataFrame | None) -> Batch:
+    size = len(chunk.records)
     return Batch(
         source=span.source,
         generation=span.generation,
@@ -109,13 +120,56 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         stats=stats,
         frame=frame,
         events=size,
-        rejects=len(rejected),
-        cuts=int(pieces.sum()),
+        rejects=size - int(ok.sum()),
+        cuts=int((chunk.continues >= 0).sum()),
         invalid_bytes=chunk.invalid_bytes,
         last_offset=int(chunk.offset[-2]),
         held=chunk.held,
         nbytes=0 if frame is None else chunk.records.block.size + 64 * size,
         tail=chunk.tail,
+    )
+
+
+def _count(span: Span, format: Format, chunk: Chunk, options: ReadOptions) -> tuple[Stats, Mask] | None:
+    """The statistics of a chunk whose format tells facts, and which records it could read; None of other formats.
+
+    Records it could not read are read by `plain`, and their statistics added: they add exactly.
+    """
+    names = options.service.of_path(span.path)
+    if names is None or not isinstance(format, Counting):
+        return None
+    facts = format.facts(chunk.records, span.times)
+    if facts is None:
+        return None
+    ok = facts.ok & (chunk.continues < 0)
+    if ok.all():
+        return Stats.of_facts(_named(facts, *names)), ok
+    odd = chunk.records.take(~ok)
+    plain = _FALLBACK.parse(odd, span.times, stats_only=True).frame.with_columns(rejected=True)
+    good = Stats.of_facts(_named(_taken(facts, ok), *names))
+    return good + Stats.of(options.service.apply(span.path, plain)), ok
+
+
+def _named(facts: Facts, chosen: str | None, fallback: str) -> Facts:
+    """The facts with a service for each record: the one chosen, else its own, else that of its file."""
+    if chosen is not None:
+        return replace(facts, services=[chosen], service=np.zeros_like(facts.service))
+    unnamed = facts.service < 0
+    if not unnamed.any():
+        return facts
+    services = [*facts.services, fallback]
+    return replace(facts, services=services, service=np.where(unnamed, len(facts.services), facts.service))
+
+
+def _taken(facts: Facts, rows: Mask) -> Facts:
+    """The facts of some records."""
+    return replace(
+        facts,
+        us=facts.us[rows],
+        level=facts.level[rows],
+        service=facts.service[rows],
+        duration_ms=None if facts.duration_ms is None else facts.duration_ms[rows],
+        ok=facts.ok[rows],
     )
 
 

@@ -81,6 +81,21 @@ class ServiceRule:
             value=service,
         )
 
+    def of_path(self, path: str) -> tuple[str | None, str] | None:
+        """The name every event of a file gets, if the user's rule gives one, and the one for events that name none.
+
+        None where the rule is a function, which may say something else of each event.
+        """
+        if self.function is not None:
+            return None
+        return self._searched(path) if self.pattern is not None else None, service_of_path(path)
+
+    def _searched(self, path: str) -> str | None:
+        found = _compile(self.pattern or "").search(path)
+        if found is None:
+            return None
+        return next((group for group in found.groups() if group), None if found.groups() else found.group())
+
     def apply(self, path: str, events: pl.DataFrame) -> pl.DataFrame:
         """`events` with a `service` column that is never null."""
         import polars as pl
@@ -90,8 +105,7 @@ class ServiceRule:
         if not asked and "service" in events.columns and not events["service"].null_count():
             return events
         if self.pattern is not None:
-            found = _compile(self.pattern).search(path)
-            chosen = found and next((g for g in found.groups() if g), found.group() if not found.groups() else None)
+            chosen = self._searched(path)
         elif self.function is not None:
             chosen = self.function(path, events) if self.wants_events else self.function(path)
         fallback = pl.lit(service_of_path(path), pl.String)

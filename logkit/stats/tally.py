@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from logkit.formats.base import Facts
 from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, tally
 from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, occupied, width_for
@@ -15,6 +18,7 @@ from logkit.stats.sketch import BINS, bin_of, microseconds
 from logkit.stats.totals import EMPTY, LEVEL_NAMES, Limits, Tables, keep
 
 _LEVELS = len(LEVEL_NAMES)
+_CODE_OF_RANK = np.array([*range(1, _LEVELS), 0], np.int64)  # `levels.NONE` is the rank behind the last
 
 
 def count(events: pl.DataFrame, limits: Limits, masked: Masked | None = None) -> Tables:
@@ -24,13 +28,31 @@ def count(events: pl.DataFrame, limits: Limits, masked: Masked | None = None) ->
     names, service = _services(events["service"], limits)
     key = service * _LEVELS + _levels(events["level"])
     times = _times(events["timestamp"])
-    rejected = _rejected(events)
+    tables = _tables(names, key, times, _rejected(events), _durations(events), limits)
+    return tables if masked is None else replace(tables, patterns=_patterns(events, masked, key, times, limits))
+
+
+def count_facts(facts: Facts, limits: Limits) -> Tables:
+    """As `count`, from what a format told of records that all are ok and all name a service."""
+    if not len(facts):
+        return EMPTY
+    used = np.flatnonzero(np.bincount(facts.service, minlength=len(facts.services)))
+    names, index = keep([facts.services[place] for place in used.tolist()], limits)
+    lookup = np.zeros(len(facts.services), np.int64)
+    lookup[used] = [index[facts.services[place]] for place in used.tolist()]
+    key = (lookup * _LEVELS)[facts.service] + _CODE_OF_RANK[facts.level]
+    durations = np.zeros(0) if facts.duration_ms is None else facts.duration_ms
+    return _tables(names, key, _known(facts.us), np.zeros(0, np.int64), durations, limits)
+
+
+def _tables(
+    names: tuple[str, ...], key: Ints, times: Ints, rejected: Ints, durations: npt.NDArray[np.float64], limits: Limits
+) -> Tables:
     totals, spans = _totals(key, times, rejected, len(names))
     keys = len(names) * _LEVELS
     buckets, width = _buckets(key, times, rejected, keys, limits)
-    bins, bin_width = _bins(key, times, _durations(events), keys, limits)
-    table = None if masked is None else _patterns(events, masked, key, times, limits)
-    return Tables(names, totals, spans, buckets, bins, width, bin_width, table)
+    bins, bin_width = _bins(key, times, durations, keys, limits)
+    return Tables(names, totals, spans, buckets, bins, width, bin_width)
 
 
 def _services(column: pl.Series, limits: Limits) -> tuple[tuple[str, ...], Ints]:
@@ -62,7 +84,11 @@ def _times(column: pl.Series) -> Ints:
     times = column.cast(pl.Int64)
     if times.null_count():
         times = times.fill_null(-1)
-    found: Ints = times.to_numpy()
+    return _known(times.to_numpy())
+
+
+def _known(found: Ints) -> Ints:
+    """Times in µs, -1 in place of those that do not count."""
     if int(found.min()) >= -1 and int(found.max()) < TIME_STOP_US:
         return found
     return np.where((found >= 0) & (found < TIME_STOP_US), found, -1)

@@ -8,6 +8,7 @@ from typing import Literal
 
 import polars as pl
 
+from logkit.formats.base import Facts
 from logkit.stats import frames, tally
 from logkit.stats.masks import Masked
 from logkit.stats.patterns import EMPTY as EMPTY_PATTERNS
@@ -59,6 +60,11 @@ class Stats:
         messages come `masked` these are counted too; it then has message (String), source, generation and offset.
         """
         return cls(tally.count(events, limits, masked), limits)
+
+    @classmethod
+    def of_facts(cls, facts: Facts, limits: Limits = DEFAULT_LIMITS) -> Stats:
+        """The statistics of events that a format told the facts of: all rows ok, each with a service."""
+        return cls(tally.count_facts(facts, limits), limits)
 
     @classmethod
     def sum(cls, parts: Iterable[Stats], limits: Limits = DEFAULT_LIMITS) -> Stats:

@@ -42,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         for kind in KINDS:
             if kind in what:
                 lines = wanted.lines or (QUICK_LINES if wanted.quick else LINES[kind])
-                throughput.run(
-                    sample(kind, lines, folder, seed=wanted.seed), wanted.rounds or (1 if wanted.quick else 3)
-                )
+                log, rounds = sample(kind, lines, folder, seed=wanted.seed), wanted.rounds or (1 if wanted.quick else 3)
+                throughput.run(log, rounds)
+                throughput.profile(log, rounds)
     for name in MEASURES:
         if name in what:
             print(f"\n{name}", flush=True)

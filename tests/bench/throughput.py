@@ -9,8 +9,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.bench.generate import Sample
+from tests.bench.stages import stages
 
 RUN_SECONDS = 600
 
@@ -64,16 +66,38 @@ def run(sample: Sample, rounds: int) -> None:
         )
 
 
+def profile(sample: Sample, rounds: int) -> None:
+    """Where the time goes, and what twice the input costs: half the pieces beside all of them, start-up included."""
+    print(f"\n{sample.kind}, keep_events=0: seconds for a million lines, on one thread")
+    for name, seconds in stages(sample.whole):
+        print(f"{name:40} {seconds:8.3f}")
+    half = Contender("half the input", "logkit", sample.pieces[: len(sample.pieces) // 2])
+    whole = Contender("all of it", "logkit", sample.pieces)
+    for _ in range(max(rounds, 3)):
+        for row in (half, whole):
+            found = run_alone(row, sample)
+            row.seconds.append(found["seconds"])
+            row.peak_bytes = max(row.peak_bytes, found["peak_bytes"])
+    for row in (half, whole):
+        print(f"{row.title:40} {statistics.median(row.seconds):8.2f} s {row.peak_bytes / 1e6:8.0f} MB at most")
+
+
 def measure(row: Contender, sample: Sample) -> None:
-    command = [sys.executable, "-m", "tests.bench.contenders", row.name, sample.kind, *map(str, row.paths)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
-    if done.returncode:
-        raise SystemExit(f"{row.title} failed:\n{done.stderr}")
-    found = json.loads(done.stdout)
+    found = run_alone(row, sample)
     if fold(found["counts"], sample.kind) != fold(sample.counts, sample.kind):
         raise SystemExit(f"{row.title} counted {found['counts']}, expected {sample.counts}")
     row.seconds.append(found["seconds"])
     row.peak_bytes = max(row.peak_bytes, found["peak_bytes"])
+
+
+def run_alone(row: Contender, sample: Sample) -> dict[str, Any]:
+    """What a contender came to in a process of its own."""
+    command = [sys.executable, "-m", "tests.bench.contenders", row.name, sample.kind, *map(str, row.paths)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    if done.returncode:
+        raise SystemExit(f"{row.title} failed:\n{done.stderr}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def fold(counts: dict[str, dict[str, int]], kind: str) -> dict[str, dict[str, int]]:
