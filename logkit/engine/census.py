@@ -35,13 +35,13 @@ class Census:
         self.missing: dict[File, float] = {}  # known, but not found by scans: followed since
         self._last: dict[str, Found] = {}
         self._departed: OrderedDict[File, Key] = OrderedDict()
-        self._stems: dict[str, dict[Key, int]] = {}  # sources by what their names have in common: since which scan
+        self._stems: dict[str, dict[Key, int]] = {}  # sources by what their names have in common: since which look
         self._stem_of: dict[Key, str] = {}
-        self._scans = 0
+        self._looks = 0  # even: so many scans, twice; what is found between two of them has the odd number
 
     def news(self, found: Iterable[Found]) -> tuple[list[Found], list[File]]:
         """Of the files of a scan those that are new or changed, and the known ones that are not among them."""
-        self._scans += 1
+        self._looks += 2
         last, changed, present = self._last, [], set[File]()
         current: dict[str, Found] = {}
         for one in found:
@@ -52,17 +52,18 @@ class Census:
         self._last = current
         return changed, [file for file in self.known if file not in present]
 
-    def enter(self, key: Key, found: Found, *, was_there: bool = False) -> None:
+    def enter(self, key: Key, found: Found, *, was_there: bool = False, behind: bool = False) -> None:
         """A source is at this file now. Files that appear later may be copies of it.
 
-        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be.
+        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be. `behind`: it
+        was looked for because another one was rotated, so it may be a copy of any file of this scan.
         """
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
         self._departed.pop((found.device, found.inode), None)
         if key not in self._stem_of:
             self._stem_of[key] = service_of_path(found.path)
-            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans - was_there
+            self._stems.setdefault(self._stem_of[key], {})[key] = self._looks - was_there + behind
 
     def remove(self, key: Key) -> None:
         """This is no source of its own."""

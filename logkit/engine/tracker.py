@@ -84,12 +84,12 @@ class Tracker:
         self._begin_anew(key, found, now)
         return True
 
-    def _observe(self, found: Found, now: float) -> None:
+    def _observe(self, found: Found, now: float, *, behind: bool = False) -> None:
         file = found.device, found.inode
         key = self._census.known.get(file) or self._census.returned(found)
         before = self._state.progress(key) if key else None
         if key is None or before is None:
-            self._start((next(self._ids), 0), found, now)
+            self._start((next(self._ids), 0), found, now, behind=behind)
         elif before.file != file:
             twin = next(self._ids), 0
             self._twins[twin] = key
@@ -105,9 +105,11 @@ class Tracker:
                 self._delivery.mark(key)
             self.dirty[key] = None
 
-    def _start(self, key: Key, found: Found, now: float, *, was_there: bool = False) -> None:
+    def _start(
+        self, key: Key, found: Found, now: float, *, was_there: bool = False, behind: bool = False
+    ) -> None:
         file = found.device, found.inode
-        self._census.enter(key, found, was_there=was_there)
+        self._census.enter(key, found, was_there=was_there, behind=behind)
         self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
         self.dirty[key] = None
 
@@ -191,7 +193,7 @@ class Tracker:
         """Files beside one that was rotated which nobody looks at, but which hold what came after it."""
         for found in whereabouts(before, self._census.known)[1]:
             if self._census.returned(found) is None:
-                self._observe(found, now)
+                self._observe(found, now, behind=True)
 
     def is_too_early(self, progress: Progress) -> bool:
         """Whether a new file has to wait: one whose copy it may be is to be looked into first."""
