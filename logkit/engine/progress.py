@@ -32,7 +32,11 @@ class Overtaken(LogkitError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A source that a file which has just appeared may be a copy of: its key, and how its content is known again."""
+    """A source that a file which has just appeared may be a copy of: its key, and how its content is known again.
+
+    `tail` stands before what is finished; `marks` at some places, ascending, of all that was ever read of it, also of a
+    record that is still open. `gone`: only these are left of it. `in_place`: it has the name that logs are rotated from.
+    """
 
     key: Key
     path: str
@@ -41,6 +45,9 @@ class Candidate:
     encoding: str
     head: bytes
     tail: Tail | None
+    marks: tuple[Tail, ...] = ()
+    gone: bool = False
+    in_place: bool = False
 
     @property
     def serial(self) -> bool:
@@ -75,7 +82,8 @@ class Progress:
     """How far one generation of a source is. Byte counts are of decompressed bytes, except `disk_bytes`.
 
     `taken` are in events or set aside: nothing of them is planned again. `ranges` are those of them that are finished:
-    with a store they follow, when it has committed the events. `seen_bytes` is how far readers have looked. `leases`
+    with a store they follow, when it has committed the events. `ends` are known of all their ends, and of some places
+    where readers were before. `seen_bytes` is how far readers have looked. `leases`
     counts the spans that are planned and not yet finished. `read_at` is the (size, final) the last plan was made for.
     `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
     read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
@@ -164,9 +172,9 @@ class Progress:
         if self.identity is None or not self.identity.head:
             return None
         identity = self.identity
-        return Candidate(
-            self.key, self.path, self.file, identity.compression, identity.encoding, identity.head, self.tail
-        )
+        marks = tuple(sorted(end.tail for end in self.ends))
+        how = identity.compression, identity.encoding, identity.head, self.tail, marks
+        return Candidate(self.key, self.path, self.file, *how, gone=self.gone)
 
     @property
     def known_as_copy(self) -> Candidate | None:
@@ -261,9 +269,9 @@ def took(progress: Progress, batch: Batch) -> Progress:
             "taken; what is open is read anew"
         )
     progress = looked(progress, batch.stop)
-    if batch.held:
-        return progress
-    return _ending(replace(progress, taken=include(progress.taken, batch.start, batch.stop)), batch)
+    if not batch.held:
+        progress = replace(progress, taken=include(progress.taken, batch.start, batch.stop))
+    return _ending(progress, batch)
 
 
 def committed(progress: Progress, batch: Batch) -> Progress:
@@ -290,10 +298,16 @@ def committed(progress: Progress, batch: Batch) -> Progress:
 
 
 def _ending(progress: Progress, batch: Batch) -> Progress:
-    """With the ends of what is taken or finished, that of `batch` included: other places are never gone on from."""
+    """With the ends of what is taken or finished, that of `batch`, and of those before the newer the more.
+
+    One end is kept for each power of two that lies between it and the last: a copy may have been made at any time.
+    """
     stops = {high for _, high in (*progress.taken, *progress.ranges)}
-    known = (*progress.ends, End(batch.tail, batch.last_offset))
-    return replace(progress, ends=tuple({end.tail[0]: end for end in known if end.tail[0] in stops}.values()))
+    known = {end.tail[0]: end for end in (*progress.ends, End(batch.tail, batch.last_offset))}
+    last = max(known)
+    spread = {(last - stop).bit_length(): stop for stop in sorted(known, reverse=True)}
+    kept = stops.union(spread.values())
+    return replace(progress, ends=tuple(end for stop, end in known.items() if stop in kept))
 
 
 def read_through(progress: Progress, seen_to: int, head: bytes) -> Progress:

@@ -7,6 +7,7 @@ sent to probe it, and what they found out comes back here.
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -212,6 +213,7 @@ class Tracker:
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""
         found = []
+        name = rotated_from(progress.path)
         for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
@@ -221,9 +223,10 @@ class Tracker:
                 found.append(known)
             if progress.path in (one.first_path, one.path):
                 continue  # what stands in its place comes after it
-            called_like_it = rotated_from(one.first_path) == rotated_from(progress.path)
+            # The log itself is never a copy of what was rotated, though both may begin with the same few lines.
+            called_like_it = rotated_from(one.first_path) == name != os.path.basename(progress.path)
             if beside(one.first_path, progress.path) and (called_like_it or len(known.head) >= _WHOLE_HEAD):
-                found.append(known)
+                found.append(replace(known, in_place=os.path.basename(one.path) == name))
         return tuple(found)
 
     def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:

@@ -174,6 +174,10 @@ class Watcher:
             self._look_again(key, now)
         elif outcome.copy_of is not None:
             self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
+        elif outcome.other is not None:
+            # First that source is to be what it is; then this is asked again.
+            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._look_again(outcome.other, now)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
             self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
         else:

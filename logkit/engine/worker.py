@@ -47,7 +47,8 @@ class Outcome:
     (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
     on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
     has (all that was finished of it, up to `copy_to`, or a part: None), and `copied` how it ends by now; `maybe_of`
-    whose content it may come to have (a copy in the making); `shared_bytes` are at the beginning of a copy written on.
+    whose content it may come to have (a copy in the making); `other`: nothing of this is told yet, because that source
+    was found to have other content than it was known by; `shared_bytes` are at the beginning of a copy written on.
     """
 
     work: Work
@@ -61,6 +62,7 @@ class Outcome:
     copy_to: int | None = None
     copied: Tail | None = None
     maybe_of: Key | None = None
+    other: Key | None = None
     shared_bytes: int = 0
     cause: str = "poison"
     resume_at: int | None = None
@@ -137,31 +139,36 @@ class Worker:
             identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            # Where nothing was finished and the two cannot be compared byte by byte, a few bytes alike prove nothing.
-            known = [one for one in probe.candidates if one.tail is not None or not (one.serial or identity.serial)]
-            begun = [one for one in known if identity.head.startswith(one.head)]
-            original = next((one for one in begun if _is(descriptor, identity, one)), None)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
+            original = next((one for one in alike if _has_all(descriptor, identity, one)), None)
             was = probe.was_copy if probe.was_copy and _is(descriptor, identity, probe.was_copy) else None
-            if not alike and original is None and was is None:
-                return Outcome(probe, identity=identity)
-            whole = identity.compression is not None and original is not None
-            end = None if whole else end_of(descriptor, identity.compression, identity.encoding)
+            end = None
+            if (alike or was) and not (original and identity.compression):
+                end = end_of(descriptor, identity.compression, identity.encoding)
+            shared_before = 0
+            if was is not None and was.tail is not None and not identity.serial:
+                shared_before = _line_before(descriptor, was.tail[0], identity.line_end)
+            early = [one for one in alike if end is not None and _was_once(descriptor, identity, one, end)]
         if original is not None:
-            shared = None if end is None else self._shared_bytes(probe, identity, original, end)
+            shared = None if end is None or original.gone else self._shared_bytes(probe, identity, original, end)
             if shared is not None:
                 return Outcome(probe, identity=identity, shared_bytes=shared)
             to = original.tail[0] if original.tail else 0
-            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or original.tail)
-        assert end is not None
-        parts = {one.key: self._is_part_of(one, identity, end) for one in alike}
-        for key, part in parts.items():
-            if part:
-                return Outcome(probe, identity=identity, copy_of=key, copied=end)
-        if was is not None and was.tail is not None:
+            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or _newest(original))
+        # One after the other: who holds a file open must not wait for another.
+        parts = {one.key: self._is_part_of(one, identity, end) for one in alike if end and not one.gone}
+        part_of = next((key for key, part in parts.items() if part), None)
+        if part_of is not None:
+            return Outcome(probe, identity=identity, copy_of=part_of, copied=end)
+        for one in probe.candidates:
+            if (one.in_place or one in alike) and self._is_other(one):
+                return Outcome(probe, identity=identity, other=one.key)
+        if was is not None and was.tail is not None and end is not None and parts.get(was.key) is not False:
             if identity.serial or end[0] == was.tail[0]:
                 return Outcome(probe, identity=identity, copy_of=was.key, copied=was.tail)
-            return Outcome(probe, identity=identity, shared_bytes=was.tail[0])
+            return Outcome(probe, identity=identity, shared_bytes=shared_before)
+        if early:
+            return Outcome(probe, identity=identity, copy_of=early[0].key, copied=end)
         return Outcome(probe, identity=identity, maybe_of=next((key for key in parts if parts[key] is None), None))
 
     def _shared_bytes(self, probe: Probe, identity: Identity, one: Candidate, end: Tail) -> int | None:
@@ -195,6 +202,16 @@ class Worker:
                 return same_content(descriptor, one.compression, one.encoding, identity.head, end)
         except OSError:
             return None
+
+    def _is_other(self, one: Candidate) -> bool:
+        """Whether a source has other content by now than it was known by, which nobody has found out yet."""
+        if one.gone or one.serial or self._shared.finite:
+            return False
+        try:
+            with self._shared.files.borrow(one.path, one.file) as descriptor:
+                return not same_content(descriptor, None, one.encoding, one.head, one.tail)
+        except OSError:
+            return False  # the next scan finds out where it went
 
     def _read(self, span: Span, activity: Activity) -> Outcome:
         self._span, self._done_to, self._last_offset, self._tail, self._seen_to = span, None, -1, None, 0
@@ -308,6 +325,39 @@ class _WatchedReader:
 def _is(descriptor: int, identity: Identity, one: Candidate) -> bool:
     """Whether a file has the content of a source, as far as that was read."""
     return same_content(descriptor, identity.compression, identity.encoding, one.head, one.tail)
+
+
+def _has_all(descriptor: int, identity: Identity, one: Candidate) -> bool:
+    """Whether a file has all that is finished of a source; of one of which nothing is, all that was seen."""
+    if one.tail is not None:
+        return _is(descriptor, identity, one)
+    if not identity.head.startswith(one.head):
+        return False
+    # Where the two cannot be compared byte by byte, a few bytes alike prove nothing.
+    return not (one.serial or identity.serial) or bool(one.marks and _has(descriptor, identity, one, one.marks[-1]))
+
+
+def _was_once(descriptor: int, identity: Identity, one: Candidate, end: Tail) -> bool:
+    """Whether a file has what a source that is gone had once, before more of it was read."""
+    mark = next((mark for mark in reversed(one.marks) if mark[0] <= end[0]), None)
+    return one.gone and mark is not None and end[0] <= one.marks[-1][0] and _has(descriptor, identity, one, mark)
+
+
+def _has(descriptor: int, identity: Identity, one: Candidate, mark: Tail) -> bool:
+    # Offsets in UTF-16 count otherwise than the bytes of the head.
+    head = one.head if one.encoding.startswith("utf-16") else one.head[: mark[0]]
+    return same_content(descriptor, identity.compression, identity.encoding, head, mark)
+
+
+def _line_before(descriptor: int, stop: int, line_end: bytes) -> int:
+    """Where the last line ends that is whole before an offset; 0 where it is too long."""
+    low = max(0, stop - _COMPARED_BYTES)
+    found = os.pread(descriptor, stop - low, low).rfind(line_end)
+    return 0 if found < 0 else low + found + len(line_end)
+
+
+def _newest(one: Candidate) -> Tail | None:
+    return one.marks[-1] if one.marks else one.tail
 
 
 def _alike(one: bytes, other: bytes) -> int:
