@@ -258,6 +258,11 @@ def probed(progress: Progress, identity: Identity, lease: int, shared_bytes: int
     return progress
 
 
+def undecided(progress: Progress) -> Progress:
+    """With one lease given back by who looked at it and could not tell yet what it is: that is asked again."""
+    return replace(progress, leases=progress.leases - 1, error=None, retrying=False, attempts=0)
+
+
 def took(progress: Progress, batch: Batch) -> Progress:
     """With one more batch read: its bytes are nobody else's to read, unless it is held.
 

@@ -170,16 +170,16 @@ class Watcher:
         if identity is None:
             self._state.change(key, lambda p: core.read_through(p, outcome.seen_to, outcome.head))
         elif not outcome.same:
-            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._state.change(key, core.undecided)
             self._look_again(key, now)
         elif outcome.copy_of is not None:
             self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
         elif outcome.other is not None:
             # First that source is to be what it is; then this is asked again.
-            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._state.change(key, core.undecided)
             self._look_again(outcome.other, now)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
-            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._state.change(key, core.undecided)
         else:
             self._state.change(key, lambda p: core.probed(p, identity, 1, outcome.shared_bytes))
 
