@@ -98,8 +98,8 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
-            if before.identity is None and before.path != found.path:
-                self._census.rename(key, found.path, empty=before.disk_bytes == 0)
+            if before.identity is None and (before.gone or before.path != found.path):
+                self._census.rename(key, found.path, unknown=before.gone or before.disk_bytes == 0)
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             if before.path != found.path:
