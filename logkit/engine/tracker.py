@@ -85,12 +85,12 @@ class Tracker:
         self._begin_anew(key, found, now)
         return True
 
-    def _observe(self, found: Found, now: float, *, behind: bool = False) -> None:
+    def _observe(self, found: Found, now: float) -> None:
         file = found.device, found.inode
         key = self._census.known.get(file) or self._census.returned(found)
         before = self._state.progress(key) if key else None
         if key is None or before is None:
-            self._start((next(self._ids), 0), found, now, behind=behind)
+            self._start((next(self._ids), 0), found, now)
         elif before.file != file:
             twin = next(self._ids), 0
             self._twins[twin] = key
@@ -106,11 +106,9 @@ class Tracker:
                 self._delivery.mark(key)
             self.dirty[key] = None
 
-    def _start(
-        self, key: Key, found: Found, now: float, *, was_there: bool = False, behind: bool = False
-    ) -> None:
+    def _start(self, key: Key, found: Found, now: float, *, was_there: bool = False) -> None:
         file = found.device, found.inode
-        self._census.enter(key, found, was_there=was_there, behind=behind)
+        self._census.enter(key, found, was_there=was_there)
         self._state.add(Progress(*key, found.path, found.size, found.modified, now, file=file, first_path=found.path))
         self.dirty[key] = None
 
@@ -192,9 +190,10 @@ class Tracker:
 
     def _find_rotated(self, before: Progress, now: float) -> None:
         """Files beside one that was rotated which nobody looks at, but which hold what came after it."""
+        self._census.look_anew()
         for found in whereabouts(before, self._census.known)[1]:
             if self._census.returned(found) is None:
-                self._observe(found, now, behind=True)
+                self._observe(found, now)
 
     def is_too_early(self, progress: Progress) -> bool:
         """Whether a new file has to wait: one whose copy it may be is to be looked into first."""
