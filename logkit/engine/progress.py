@@ -35,7 +35,7 @@ class Candidate:
     """A source that a file which has just appeared may be a copy of: its key, and how its content is known again.
 
     `tail` stands before what is finished; `marks` at some places, ascending, of all that was ever read of it, also of a
-    record that is still open. `gone`: only these are left of it. `in_place`: it has the name that logs are rotated from.
+    record that is still open. `gone`: only these are left of it. `in_place`: it has the name logs are rotated from.
     """
 
     key: Key
