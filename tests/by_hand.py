@@ -1,4 +1,4 @@
-"""An engine without threads: what the watcher, the workers and a store's writer do is done by the test, in the order it says.
+"""An engine without threads: the test does what the watcher, the workers and a writer do, in the order it says.
 
 What a thread does between two of its steps is done by `service=`, which a worker calls when it has read a block and not
 yet applied it.

@@ -212,7 +212,8 @@ def shrunk(progress: Progress, found: Found) -> bool:
     """Whether the file is now shorter than what was read of it: it was truncated, a new generation begins."""
     if progress.serial:
         return found.size < progress.disk_bytes
-    return found.size < min(progress.seen_bytes, progress.disk_bytes)
+    known = len(progress.identity.head) if progress.identity else 0  # as who looked at it saw it, before any reader
+    return found.size < min(max(progress.seen_bytes, known), progress.disk_bytes)
 
 
 def departed(progress: Progress) -> Progress:
