@@ -223,6 +223,12 @@ def departed(progress: Progress) -> Progress:
     return replace(progress, gone=True, suspect=False, error=None, retrying=False)
 
 
+def condensed(progress: Progress) -> Progress:
+    """Long gone, so that copies of what it once had will hardly come any more: only the ends of its ranges are kept."""
+    stops = {high for _, high in (*progress.taken, *progress.ranges)}
+    return replace(progress, ends=tuple(end for end in progress.ends if end.tail[0] in stops))
+
+
 def lost(progress: Progress) -> tuple[int, int]:
     """Bytes of a source that is gone that were seen but are in no whole record, and those on disk that nobody saw."""
     if not progress.gone or progress.leases or progress.passed_over:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ from logkit.engine.state import State
 from logkit.sources import Found, Identity
 from logkit.sources.discovery import look
 
+_KEEP_MARKS = 256  # of so many sources that are gone it is known what they had at any time
 _WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called
 
 
@@ -37,6 +39,7 @@ class Tracker:
         self._ids = itertools.count()
         self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
         self._twins: dict[Key, Key] = {}  # files that came back when their source had gone on in a copy, and that
+        self._gone: deque[Key] = deque()  # the newest of those that are gone
         self.dirty: dict[Key, None] = {}
 
     def resume(self, known: Sequence[Progress], covers: Callable[[str], bool]) -> None:
@@ -130,6 +133,10 @@ class Tracker:
     def _depart(self, key: Key) -> Progress:
         """What is known of a source's content is all there will be, unless there is a copy of it."""
         gone = self._state.change(key, core.departed)
+        self._gone.append(key)
+        oldest = self._gone.popleft() if len(self._gone) > _KEEP_MARKS else None
+        if oldest is not None and self._state.progress(oldest) is not None:  # else it turned out to be another's copy
+            self._state.change(oldest, core.condensed)
         self._delivery.mark(key)
         self.conclude(key)
         if gone.copy_of is not None:
