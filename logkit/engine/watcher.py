@@ -19,12 +19,12 @@ from logkit.engine import planning
 from logkit.engine import progress as core
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.outcome import Outcome, Work
 from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
-from logkit.engine.worker import Outcome, Work
 from logkit.sinks import registry
 from logkit.sources import Roots, Skipped
 
