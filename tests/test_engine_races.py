@@ -560,15 +560,18 @@ def test_a_file_that_could_not_be_opened_once_and_may_be_a_copy_is_read_when_it_
     scene.came(hand.settle())
 
 
-def test_a_log_of_half_a_line_that_nobody_has_read_goes_on_in_its_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_log_looked_into_that_nobody_has_read_goes_on_in_its_copy(
+    whole: bool, compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene = Scene(tmp_path / "logs")
     scene.folder.mkdir(exist_ok=True)
-    scene.log.write_bytes(scene.text(1)[:-1])
+    text = scene.text(1) if whole else scene.text(1)[:-1]
+    scene.log.write_bytes(text)
     hand = ByHand(monkeypatch, scene.root)
     hand.look()
     hand.work()
-    shutil.copy2(scene.log, scene.rotated(1))
+    scene.rotated("app.log.1.gz" if compressed else 1).write_bytes(gzip.compress(text) if compressed else text)
     os.truncate(scene.log, 0)
     scene.came(hand.settle())

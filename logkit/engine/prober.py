@@ -125,12 +125,12 @@ def _has_all(descriptor: int, identity: Identity, one: Candidate) -> bool:
 
 def _was_once(descriptor: int, identity: Identity, one: Candidate, end: Tail) -> bool:
     """Whether a file has what a source that is gone had once, before more of it was read."""
-    if not one.gone:
+    if not one.gone or not one.marks or end[0] > one.marks[-1][0]:
         return False
     if len(identity.head) < HEAD_KEPT_BYTES:
         return one.head.startswith(identity.head)  # that is all of it
     mark = next((mark for mark in reversed(one.marks) if mark[0] <= end[0]), None)
-    return mark is not None and end[0] <= one.marks[-1][0] and _has(descriptor, identity, one, mark)
+    return mark is not None and _has(descriptor, identity, one, mark)
 
 
 def _has(descriptor: int, identity: Identity, one: Candidate, mark: Tail) -> bool:

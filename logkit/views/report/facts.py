@@ -130,7 +130,7 @@ def _quotes(
     wanted: dict[int, str] = {}
     patterns = columns(snapshot.with_patterns(), ["timestamp", "pattern"]).with_row_index("row")
     patterns = patterns.filter(pl.col("timestamp").is_not_null()).with_columns(pl.col("pattern").cast(pl.String))
-    own = _errors(snapshot, window).filter(pl.col("service") == pl.lit(origin, pl.String)).sort("timestamp")
+    own = _errors(snapshot, window).filter(pl.col("service") == origin).sort("timestamp")
     if own.height:
         wanted[int(own["row"][0])] = "the first error where the trouble began"
     grown = changes[(changes["dimension"] == PATTERN) & (changes["odds_ratio"] > 1)]
