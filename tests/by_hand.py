@@ -1,4 +1,4 @@
-"""An engine without threads: what the watcher and the workers do is done by the test, in the order it says.
+"""An engine without threads: the test does what the watcher, the workers and a writer do, in the order it says.
 
 What a thread does between two of its steps is done by `service=`, which a worker calls when it has read a block and not
 yet applied it.
@@ -7,6 +7,7 @@ yet applied it.
 from __future__ import annotations
 
 import queue
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,16 +17,26 @@ from logkit.engine import Monitor, Settings
 from logkit.engine.core import Engine
 from logkit.engine.threads import Activity
 from logkit.engine.worker import Worker
+from logkit.sinks.store import Store
 from logkit.sources import Roots, ServiceRule
 
 
 class ByHand:
     """The watcher and one worker of a monitor on `root`, and the clock they go by."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: object, service: object = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        root: object,
+        service: object = None,
+        store: Path | None = None,
+        **settings: Any,
+    ) -> None:
         monkeypatch.setattr(Engine, "start", lambda _engine: None)
-        checked = Settings(**({"notify": False, "poll_seconds": 3600.0, "workers": 1} | settings))
-        self.monitor = Monitor(Roots.of(root, missing_ok=True), checked, ServiceRule.of(service))  # type: ignore[arg-type]
+        self.store = None if store is None else Store.open(store)
+        by_hand = {"notify": False, "poll_seconds": 3600.0, "workers": 1, "commit_seconds": 0.0}
+        checked = Settings(**(by_hand | settings))
+        self.monitor = Monitor(Roots.of(root, missing_ok=True), checked, ServiceRule.of(service), self.store)  # type: ignore[arg-type]
         self.engine = self.monitor._engine
         self.state = self.engine.state
         self.watcher = self.engine.watcher
@@ -57,12 +68,25 @@ class ByHand:
         assert self.worker.step(self.activity)
         return True
 
+    def write(self) -> None:
+        """The writer commits what it has been given, if there is one."""
+        writer = self.engine._writer
+        while writer is not None and not self.engine._delivery.settled:
+            assert writer.step(self.activity)
+
+    def stop(self) -> None:
+        """It ends here, as if killed: what was read and is not in the store is nowhere."""
+        assert self.monitor.stop()
+        if self.store is not None:
+            self.store.close()
+
     def settle(self) -> logkit.Snapshot:
         """What `wait_idle` comes to."""
         ticket = self.look()
         for _ in range(200):
             while self.work():
                 pass
+            self.write()
             self.go_round()
             if self.state.wait_answer(ticket, 0):
                 return self.monitor.snapshot()

@@ -58,16 +58,18 @@ def main() -> int:
             snap = monitor.snapshot()
             came = Counter(snap.frame["message"].to_list())
             balanced = bool(snap.audit()["balanced"].all())
-    lost = logger.written - len(came)
-    doubled = sum(came.values()) - len(came)
+    numbers = {f"number <{number}>" for number in range(logger.written)}
+    lost = len(numbers - came.keys())
+    doubled = sum(count - 1 for text, count in came.items() if text in numbers)
+    foreign = sum(count for text, count in came.items() if text not in numbers)
     grown = at_end[0] - half[0], at_end[1] - half[1], at_end[2] - half[2]
     print(
         f"seed {asked.seed}: {logger.written:,} lines, {logger.rotations} rotations, lost {lost}, doubled {doubled}, "
-        f"balanced {balanced}, idle {idle}; "
+        f"foreign {foreign}, balanced {balanced}, idle {idle}; "
         f"grown since half-time: {grown[0] / 1e6:.0f} MB, {grown[1]} descriptors, {grown[2]} threads"
     )
     flat = grown[0] < _MAY_GROW_BYTES and grown[1] <= 16 and grown[2] <= 2
-    return 0 if idle and balanced and flat and not (lost or doubled or logger.error) else 1
+    return 0 if idle and balanced and flat and not (lost or doubled or foreign or logger.error) else 1
 
 
 if __name__ == "__main__":

@@ -494,3 +494,84 @@ def test_a_file_whose_probe_waits_for_another_is_waited_for(tmp_path: Path, monk
     scene.log.rename(scene.rotated(2))
     assert hand.work()  # in vain: it has another name by now, and the older one has to be looked into again first
     scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_copy_is_told_by_what_its_log_had_when_it_was_made(
+    count: int, compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More is written and read between the two steps of copytruncate; the copy is found when its log is cut already.
+    scene = Scene(tmp_path / "logs")
+    scene.write(count)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    data = scene.log.read_bytes()
+    for _ in range(5):
+        scene.write(3)
+        hand.settle()
+    scene.rotated("app.log.1.gz" if compressed else 1).write_bytes(gzip.compress(data) if compressed else data)
+    os.truncate(scene.log, 0)
+    scene.write(2)
+    scene.came(hand.settle())
+
+
+def test_a_log_written_anew_and_copied_in_part_before_a_worker_found_out_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    scene.log.write_bytes(scene.text(30))
+    hand.look()
+    scene.rotated(1).write_bytes(scene.log.read_bytes()[:600])
+    scene.came(hand.settle())
+
+
+def test_a_log_that_begins_like_a_rotated_one_is_no_copy_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Half a line is the same in both; what comes of it is told later, and belongs to the log alone.
+    scene = Scene(tmp_path / "logs")
+    scene.write(5, scene.rotated(1))
+    hand = ByHand(monkeypatch, scene.root)
+    hand.settle()
+    text = scene.text(1)
+    scene.log.write_bytes(text[:20])
+    hand.look()
+    assert hand.work()
+    scene.log.write_bytes(text)
+    scene.came(hand.settle())
+
+
+def test_a_file_that_could_not_be_opened_once_and_may_be_a_copy_is_read_when_it_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand.look()
+    hand.work()
+    os.truncate(scene.log, 0)
+    scene.log.unlink()
+    scene.written.clear()
+    scene.log.write_bytes(scene.text(1)[:-1])
+    hand.look()
+    scene.log.rename(scene.rotated(1))
+    scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_log_looked_into_that_nobody_has_read_goes_on_in_its_copy(
+    whole: bool, compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.folder.mkdir(exist_ok=True)
+    text = scene.text(1) if whole else scene.text(1)[:-1]
+    scene.log.write_bytes(text)
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    hand.work()
+    scene.rotated("app.log.1.gz" if compressed else 1).write_bytes(gzip.compress(text) if compressed else text)
+    os.truncate(scene.log, 0)
+    scene.came(hand.settle())

@@ -11,4 +11,4 @@ from tests.fuzz import check
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_any_bytes_become_events_and_the_ledger_balances(seed: int, tmp_path: Path) -> None:
-    assert check(tmp_path, seed, files=25) > 100
+    assert check(tmp_path, seed, files=14) > 100

@@ -150,6 +150,8 @@ class Folder:
 class Tailing(RuleBasedStateMachine):
     """A folder with two logs, an engine that watches it, and what it owes."""
 
+    stored = False
+
     @initialize(only_one=st.booleans())
     def start(self, only_one: bool) -> None:
         """Watch the whole folder, or one log of it by its name: rotated names are then out of sight."""
@@ -165,8 +167,9 @@ class Tailing(RuleBasedStateMachine):
         self.engine()
 
     def engine(self) -> None:
-        # A restart on a store begins here: stop by hand, and make another engine on the same store.
-        self.hand = ByHand(self.patch, self.root, self.reading, block_bytes=1024, span_bytes=4096, retry_seconds=0.0)
+        small = {"block_bytes": 1024, "span_bytes": 4096, "retry_seconds": 0.0}
+        store = self.top / "store.duckdb" if self.stored else None
+        self.hand = ByHand(self.patch, self.root, self.reading, store, **small)
         self.workers = [self.hand.worker, Worker(self.hand.engine.queue, self.hand.engine._shared)]
 
     def reading(self, path: str) -> str:
@@ -185,7 +188,7 @@ class Tailing(RuleBasedStateMachine):
                 self.settle()
         finally:
             self.patch.undo()
-            assert self.hand.monitor.stop()
+            self.hand.stop()
             shutil.rmtree(self.top)
 
     # -- what a logger does
@@ -328,12 +331,10 @@ class Tailing(RuleBasedStateMachine):
         return path.stat().st_ino in self.folder.known and path.name.startswith("app.log") and path.suffix != ".gz"
 
     def came(self) -> Counter[str]:
-        return Counter(
-            mark
-            for one in self.hand.state.view().frames
-            for message in one.frame["message"]
-            for mark in MARK.findall(message)
-        )
+        frames = [one.frame for one in self.hand.state.view().frames]
+        if self.stored:
+            frames = [self.hand.monitor.snapshot().frame]
+        return Counter(mark for one in frames for message in one["message"] for mark in MARK.findall(message))
 
     def ledger(self) -> list[dict[str, object]]:
         return self.hand.monitor.snapshot().audit().to_dict("records")
@@ -354,9 +355,35 @@ class Tailing(RuleBasedStateMachine):
             note(f"ledger: {row}")
 
 
-def test_any_sequence_of_steps_loses_nothing_and_doubles_nothing() -> None:
+class TailingIntoAStore(Tailing):
+    """The same with a store, and ends and new beginnings of the engine between any two steps."""
+
+    stored = True
+
+    @rule()
+    def write(self) -> None:
+        self.hand.write()
+
+    @rule(meanwhile=st.sampled_from(["nothing", "append", "rotate", "copytruncate", "overwrite"]))
+    def restart(self, meanwhile: str) -> None:
+        """What was shown and is in no store yet is owed only while it is on disk; what no store knows, is not known."""
+        self.hand.stop()
+        {
+            "nothing": lambda: None,
+            "append": lambda: self.append("app.log", 2),
+            "rotate": lambda: self.rotate("app.log", 1),
+            "copytruncate": lambda: self.copytruncate("app.log", False, 2),
+            "overwrite": lambda: self.overwrite("app.log", 3),
+        }[meanwhile]()
+        self.engine()
+        self.owed &= self.came().keys()
+        self.folder.known &= {one.file[1] for one in self.hand.state.all_progress() if one.file}
+
+
+@pytest.mark.parametrize(("machine", "examples"), [(Tailing, 60), (TailingIntoAStore, 15)])
+def test_any_sequence_of_steps_loses_nothing_and_doubles_nothing(machine: type[Tailing], examples: int) -> None:
     effort = settings(
-        max_examples=EXAMPLES or 60,
+        max_examples=EXAMPLES or examples,
         stateful_step_count=40 if EXAMPLES else 25,
         derandomize=not EXAMPLES,
         phases=[Phase.generate, Phase.shrink],
@@ -364,4 +391,4 @@ def test_any_sequence_of_steps_loses_nothing_and_doubles_nothing() -> None:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    run_state_machine_as_test(Tailing, settings=effort)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(machine, settings=effort)  # type: ignore[no-untyped-call]

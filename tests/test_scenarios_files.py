@@ -466,3 +466,15 @@ def test_ten_thousand_files(tmp_path: Path) -> None:
         snap = settle(monitor, seconds)
         scene.came(snap)
         assert len(snap.files) == count
+
+
+def test_what_this_process_saves_among_the_logs_is_no_log(tmp_path: Path) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.log.write_bytes(scene.text(9) + scene.text(9).replace(b"12:00:00", b"12:30:00"))
+    with scene.watch() as monitor:
+        snap = settle(monitor)
+        monitor.activity().save(scene.folder / "trace.json")
+        snap.report(scene.folder / "report.md", window=("2026-03-01 12:29", "2026-03-01 12:31"))
+        snap = settle(monitor)
+        scene.came(snap)
+        assert set(snap.files["path"]) == {str(scene.log)}

@@ -12,6 +12,7 @@ import pandas as pd
 
 from logkit.capture import STATES, Capture, ThreadStatus
 from logkit.errors import SettingError
+from logkit.sinks import registry
 
 COLUMNS: Final = ("thread", "state", "doing", "start", "end", "seconds")
 """Of `ActivityFrame`."""
@@ -71,10 +72,10 @@ class ActivityFrame(pd.DataFrame):
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write it as JSON in Chrome's Trace Event format, which ui.perfetto.dev and chrome://tracing open.
 
-        Times count in microseconds from the first interval on. Returns the path. Do not save it among the logs that are
-        watched: it would be read as one.
+        Times count in microseconds from the first interval on. Returns the path. This process takes it for no log.
         """
         target = Path(path)
+        registry.keep_out((os.path.abspath(target), os.path.realpath(target)))
         target.write_text(json.dumps(trace_events(self)), "utf-8")
         return target
 

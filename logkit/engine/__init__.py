@@ -2,7 +2,8 @@
 
 Read it in this order: `settings`, `threads` (a thread that reports its own death), `state` (the lock),
 `progress` (pure: what a source has been read of, and what to read next), `delivery` and `writer` (the way to a store),
-`worker`, `watcher`, `notify`, `core` (all of them together), `monitor` (what the user holds).
+`outcome`, `worker`, `prober` (whose copy a file is), `watcher`, `tracker`, `notify`, `core`
+(all of them together), `monitor` (what the user holds).
 """
 
 from logkit.engine.core import StopResult

@@ -72,12 +72,12 @@ class Census:
         """This is no source of its own."""
         del self._stems[self._stem_of.pop(key)][key]
 
-    def rename(self, key: Key, path: str, *, empty: bool) -> None:
+    def rename(self, key: Key, path: str, *, unknown: bool) -> None:
         """Nothing is known of a source but its name, and that is another now, be it by an inode that was used again.
 
-        So it is as if it had appeared now, at least where it was `empty` before.
+        So it is as if it had appeared now, at least where nobody can know (`unknown`) that it is the same file.
         """
-        if empty or self._stem_of[key] != service_of_path(path):
+        if unknown or self._stem_of[key] != service_of_path(path):
             self.remove(key)
 
     def depart(self, file: File) -> None:

@@ -14,11 +14,12 @@ from logkit.capture import StoreStatus, ThreadStatus
 from logkit.engine.delivery import Delivery, ToState, ToWriter
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.notify import Notifier
+from logkit.engine.outcome import Outcome, Work
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import EngineThread
 from logkit.engine.watcher import Watcher
-from logkit.engine.worker import Outcome, Shared, Work, Worker
+from logkit.engine.worker import Shared, Worker
 from logkit.engine.writer import Writer
 from logkit.sources import ReadOptions, Roots, ServiceRule
 

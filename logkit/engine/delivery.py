@@ -110,12 +110,12 @@ class ToWriter:
     def take(self, not_before: float, at_most_seconds: float) -> tuple[list[Batch], list[Key]]:
         """Everything that waits, as soon as there is something; nothing after `at_most_seconds`, or once it is closed.
 
-        More is gathered until `not_before`, an instant of the monotonic clock, or until half the room is used.
+        More is gathered until `not_before`, an instant of the monotonic clock, or until all the room is used.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._batches or self._marks, at_most_seconds)
             pause = max(0.0, not_before - time.monotonic())
-            self._changed.wait_for(lambda: self._closed or 2 * self._bytes >= self._max_bytes, pause)
+            self._changed.wait_for(lambda: self._closed or self._bytes >= self._max_bytes, pause)
             batches, marks = list(self._batches), list(self._marks)
             self._batches.clear()
             self._marks.clear()

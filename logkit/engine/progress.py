@@ -32,7 +32,11 @@ class Overtaken(LogkitError):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A source that a file which has just appeared may be a copy of: its key, and how its content is known again."""
+    """A source that a file which has just appeared may be a copy of: its key, and how its content is known again.
+
+    `tail` stands before what is finished; `marks` at some places, ascending, of all that was ever read of it, also of a
+    record that is still open. `gone`: only these are left of it. `in_place`: it has the name logs are rotated from.
+    """
 
     key: Key
     path: str
@@ -41,6 +45,9 @@ class Candidate:
     encoding: str
     head: bytes
     tail: Tail | None
+    marks: tuple[Tail, ...] = ()
+    gone: bool = False
+    in_place: bool = False
 
     @property
     def serial(self) -> bool:
@@ -75,7 +82,8 @@ class Progress:
     """How far one generation of a source is. Byte counts are of decompressed bytes, except `disk_bytes`.
 
     `taken` are in events or set aside: nothing of them is planned again. `ranges` are those of them that are finished:
-    with a store they follow, when it has committed the events. `seen_bytes` is how far readers have looked. `leases`
+    with a store they follow, when it has committed the events. `ends` are known of all their ends, and of some places
+    where readers were before. `seen_bytes` is how far readers have looked. `leases`
     counts the spans that are planned and not yet finished. `read_at` is the (size, final) the last plan was made for.
     `error` stops further planning (until `retrying` clears it); `last_error` is why bytes were set aside, with the rest
     read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
@@ -164,9 +172,9 @@ class Progress:
         if self.identity is None or not self.identity.head:
             return None
         identity = self.identity
-        return Candidate(
-            self.key, self.path, self.file, identity.compression, identity.encoding, identity.head, self.tail
-        )
+        marks = tuple(sorted(end.tail for end in self.ends))
+        how = identity.compression, identity.encoding, identity.head, self.tail, marks
+        return Candidate(self.key, self.path, self.file, *how, gone=self.gone)
 
     @property
     def known_as_copy(self) -> Candidate | None:
@@ -204,7 +212,8 @@ def shrunk(progress: Progress, found: Found) -> bool:
     """Whether the file is now shorter than what was read of it: it was truncated, a new generation begins."""
     if progress.serial:
         return found.size < progress.disk_bytes
-    return found.size < min(progress.seen_bytes, progress.disk_bytes)
+    known = len(progress.identity.head) if progress.identity else 0  # as who looked at it saw it, before any reader
+    return found.size < min(max(progress.seen_bytes, known), progress.disk_bytes)
 
 
 def departed(progress: Progress) -> Progress:
@@ -212,6 +221,12 @@ def departed(progress: Progress) -> Progress:
     if progress.gone:
         return progress
     return replace(progress, gone=True, suspect=False, error=None, retrying=False)
+
+
+def condensed(progress: Progress) -> Progress:
+    """Long gone, so that copies of what it once had will hardly come any more: only the ends of its ranges are kept."""
+    stops = {high for _, high in (*progress.taken, *progress.ranges)}
+    return replace(progress, ends=tuple(end for end in progress.ends if end.tail[0] in stops))
 
 
 def lost(progress: Progress) -> tuple[int, int]:
@@ -250,6 +265,11 @@ def probed(progress: Progress, identity: Identity, lease: int, shared_bytes: int
     return progress
 
 
+def undecided(progress: Progress) -> Progress:
+    """With one lease given back by who looked at it and could not tell yet what it is: that is asked again."""
+    return replace(progress, leases=progress.leases - 1, error=None, retrying=False, attempts=0)
+
+
 def took(progress: Progress, batch: Batch) -> Progress:
     """With one more batch read: its bytes are nobody else's to read, unless it is held.
 
@@ -261,9 +281,9 @@ def took(progress: Progress, batch: Batch) -> Progress:
             "taken; what is open is read anew"
         )
     progress = looked(progress, batch.stop)
-    if batch.held:
-        return progress
-    return _ending(replace(progress, taken=include(progress.taken, batch.start, batch.stop)), batch)
+    if not batch.held:
+        progress = replace(progress, taken=include(progress.taken, batch.start, batch.stop))
+    return _ending(progress, batch)
 
 
 def committed(progress: Progress, batch: Batch) -> Progress:
@@ -290,10 +310,16 @@ def committed(progress: Progress, batch: Batch) -> Progress:
 
 
 def _ending(progress: Progress, batch: Batch) -> Progress:
-    """With the ends of what is taken or finished, that of `batch` included: other places are never gone on from."""
+    """With the ends of what is taken or finished, that of `batch`, and of those before the newer the more.
+
+    One end is kept for each power of two that lies between it and the last: a copy may have been made at any time.
+    """
     stops = {high for _, high in (*progress.taken, *progress.ranges)}
-    known = (*progress.ends, End(batch.tail, batch.last_offset))
-    return replace(progress, ends=tuple({end.tail[0]: end for end in known if end.tail[0] in stops}.values()))
+    known = {end.tail[0]: end for end in (*progress.ends, End(batch.tail, batch.last_offset))}
+    last = max(known)
+    spread = {(last - stop).bit_length(): stop for stop in sorted(known, reverse=True)}
+    kept = stops.union(spread.values())
+    return replace(progress, ends=tuple(end for stop, end in known.items() if stop in kept))
 
 
 def read_through(progress: Progress, seen_to: int, head: bytes) -> Progress:

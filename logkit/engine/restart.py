@@ -9,7 +9,7 @@ from logkit.sources import Identity
 
 def saved_of(progress: Progress) -> Saved:
     """What a store is to remember of it."""
-    identity, stops = progress.identity, {high for _, high in progress.ranges}
+    identity = progress.identity
     device, inode = progress.file or (0, 0)
     return Saved(
         source=progress.source,
@@ -24,7 +24,7 @@ def saved_of(progress: Progress) -> Saved:
         head_bytes=identity.head_bytes if identity else 0,
         reference_us=identity.reference_us if identity else 0,
         ranges=progress.ranges,
-        ends=tuple((*end.tail, end.last_offset) for end in progress.ends if end.tail[0] in stops),
+        ends=tuple((*end.tail, end.last_offset) for end in progress.ends),
         seen_bytes=progress.seen_bytes,
         event_bytes=progress.event_bytes,
         skipped_bytes=progress.skipped_bytes,

@@ -7,6 +7,8 @@ sent to probe it, and what they found out comes back here.
 from __future__ import annotations
 
 import itertools
+import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -21,6 +23,7 @@ from logkit.engine.state import State
 from logkit.sources import Found, Identity
 from logkit.sources.discovery import look
 
+_KEEP_MARKS = 256  # of so many sources that are gone it is known what they had at any time
 _WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called
 
 
@@ -36,6 +39,7 @@ class Tracker:
         self._ids = itertools.count()
         self._copies: dict[Key, Key] = {}  # of which source there is a copy, and which that is
         self._twins: dict[Key, Key] = {}  # files that came back when their source had gone on in a copy, and that
+        self._gone: deque[Key] = deque()  # the newest of those that are gone
         self.dirty: dict[Key, None] = {}
 
     def resume(self, known: Sequence[Progress], covers: Callable[[str], bool]) -> None:
@@ -97,8 +101,8 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
-            if before.identity is None and before.path != found.path:
-                self._census.rename(key, found.path, empty=before.disk_bytes == 0)
+            if before.identity is None and (before.gone or before.path != found.path):
+                self._census.rename(key, found.path, unknown=before.gone or before.disk_bytes == 0)
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             if before.path != found.path:
@@ -129,6 +133,10 @@ class Tracker:
     def _depart(self, key: Key) -> Progress:
         """What is known of a source's content is all there will be, unless there is a copy of it."""
         gone = self._state.change(key, core.departed)
+        self._gone.append(key)
+        oldest = self._gone.popleft() if len(self._gone) > _KEEP_MARKS else None
+        if oldest is not None and self._state.progress(oldest) is not None:  # else it turned out to be another's copy
+            self._state.change(oldest, core.condensed)
         self._delivery.mark(key)
         self.conclude(key)
         if gone.copy_of is not None:
@@ -211,6 +219,7 @@ class Tracker:
     def candidates(self, progress: Progress) -> tuple[Candidate, ...]:
         """The sources that a new file may be a copy of: known before it appeared, and called like it."""
         found = []
+        name = rotated_from(progress.path)
         for key in self._census.originals(progress.key):
             one = self._state.progress(key)
             known = one.known_again if one else None
@@ -220,9 +229,10 @@ class Tracker:
                 found.append(known)
             if progress.path in (one.first_path, one.path):
                 continue  # what stands in its place comes after it
-            called_like_it = rotated_from(one.first_path) == rotated_from(progress.path)
+            # The log itself is never a copy of what was rotated, though both may begin with the same few lines.
+            called_like_it = rotated_from(one.first_path) == name != os.path.basename(progress.path)
             if beside(one.first_path, progress.path) and (called_like_it or len(known.head) >= _WHOLE_HEAD):
-                found.append(known)
+                found.append(replace(known, in_place=os.path.basename(one.path) == name))
         return tuple(found)
 
     def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:

@@ -19,12 +19,12 @@ from logkit.engine import planning
 from logkit.engine import progress as core
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.outcome import Outcome, Work
 from logkit.engine.progress import Key, Probe, Progress
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
-from logkit.engine.worker import Outcome, Work
 from logkit.sinks import registry
 from logkit.sources import Roots, Skipped
 
@@ -128,7 +128,8 @@ class Watcher:
         began = self._clock()
         scan, ours = self._roots.scan(), registry.ours()
         own = [one for one in scan.found if ours.has(one)]
-        self.skipped = (*scan.skipped, *(Skipped(one.path, "a store that is open here") for one in own))
+        why = {True: "written by a sink", False: "a store that is open here"}
+        self.skipped = (*scan.skipped, *(Skipped(one.path, why[ours.is_output(one)]) for one in own))
         self.missing = tuple(scan.missing)
         self._tracker.take([one for one in scan.found if one not in own] if own else scan.found, now)
         cost = self._clock() - began
@@ -171,12 +172,16 @@ class Watcher:
         if identity is None:
             self._state.change(key, lambda p: core.read_through(p, outcome.seen_to, outcome.head))
         elif not outcome.same:
-            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._state.change(key, core.undecided)
             self._look_again(key, now)
         elif outcome.copy_of is not None:
             self._tracker.is_copy(key, identity, outcome.copy_of, outcome.copy_to, outcome.copied)
+        elif outcome.other is not None:
+            # First that source is to be what it is; then this is asked again.
+            self._state.change(key, core.undecided)
+            self._look_again(outcome.other, now)
         elif outcome.maybe_of is not None and self._may_still_grow(key, now):
-            self._state.change(key, lambda p: replace(p, leases=p.leases - 1))
+            self._state.change(key, core.undecided)
         else:
             self._state.change(key, lambda p: core.probed(p, identity, 1, outcome.shared_bytes))
 

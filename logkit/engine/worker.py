@@ -17,54 +17,24 @@ import numpy as np
 
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Overtaken, Probe, Tail, restart_from
+from logkit.engine.outcome import Outcome, Work
+from logkit.engine.prober import Prober
+from logkit.engine.progress import Overtaken, Probe, Tail, restart_from
 from logkit.engine.threads import Activity, describe
 from logkit.engine.trace import turn
 from logkit.errors import LogkitError
-from logkit.sources import Batch, Identity, ReadOptions, Span, identify
+from logkit.sources import Batch, ReadOptions, Span
 from logkit.sources.archives import TornArchive
 from logkit.sources.batches import batches_of
 from logkit.sources.chunks import first_record, read_from
-from logkit.sources.ending import end_of
 from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
 from logkit.sources.reader import Reader, reader_for
 
-Work = Span | Probe
-
 _ARRAYS_BYTES = 31 << 20  # just less than the most it learns from
-_COMPARED_BYTES = 1 << 20
 
 
 class ContentChanged(LogkitError):
     """What is read no longer begins or goes on as it did: the file was truncated, or is another one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a piece of work ended. `left` is what remains to be tried again after `error`, None when it is done.
-
-    `seen_to` is how far the reader looked into the source, `head` how the file begins. `cause` tells failures of the
-    file (`io`: it may come back) from a torn archive (`torn`: trying again cannot help), other content than before
-    (`changed`), bytes finished already (`overtaken`) and content nobody can read (`poison`: `resume_at` is where to go
-    on should it be set aside). Of a probe: `same` says whether the file is the one expected; `copy_of` whose content it
-    has (all that was finished of it, up to `copy_to`, or a part: None), and `copied` how it ends by now; `maybe_of`
-    whose content it may come to have (a copy in the making); `shared_bytes` are at the beginning of a copy written on.
-    """
-
-    work: Work
-    left: Work | None = None
-    error: str | None = None
-    seen_to: int = 0
-    head: bytes = b""
-    identity: Identity | None = None
-    same: bool = True
-    copy_of: Key | None = None
-    copy_to: int | None = None
-    copied: Tail | None = None
-    maybe_of: Key | None = None
-    shared_bytes: int = 0
-    cause: str = "poison"
-    resume_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +61,7 @@ class Worker:
     def __init__(self, work: queue.Queue[Work | None], shared: Shared) -> None:
         self._queue = work
         self._shared = shared
+        self._prober = Prober(shared.files, shared.reads, finite=shared.finite)
         self._span: Span | None = None
         self._done_to: int | None = None
         self._last_offset = -1
@@ -126,7 +97,7 @@ class Worker:
     def _run(self, work: Work, activity: Activity) -> Outcome:
         try:
             if isinstance(work, Probe):
-                return self._probe(work)
+                return self._prober.probe(work)
             return self._read(work, activity)
         except (SystemExit, KeyboardInterrupt):
             raise
@@ -134,71 +105,6 @@ class Worker:
             # The disk, a format or the user's service= failed on this span, or native code panicked: others go on.
             activity.failed(error)
             return self._failure(work, error)
-
-    def _probe(self, probe: Probe) -> Outcome:
-        files, reads = self._shared.files, self._shared.reads
-        with files.borrow(probe.path, probe.file) as descriptor, reads:
-            identity = identify(descriptor, probe.path, final=probe.final, head_limit=probe.head_limit)
-            if probe.expect is not None and not _is(descriptor, identity, probe.expect):
-                return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
-            # Where nothing was finished and the two cannot be compared byte by byte, a few bytes alike prove nothing.
-            known = [one for one in probe.candidates if one.tail is not None or not (one.serial or identity.serial)]
-            begun = [one for one in known if identity.head.startswith(one.head)]
-            original = next((one for one in begun if _is(descriptor, identity, one)), None)
-            alike = [one for one in probe.candidates if _may_become(identity, one)]
-            was = probe.was_copy if probe.was_copy and _is(descriptor, identity, probe.was_copy) else None
-            if not alike and original is None and was is None:
-                return Outcome(probe, identity=identity)
-            whole = identity.compression is not None and original is not None
-            end = None if whole else end_of(descriptor, identity.compression, identity.encoding)
-        if original is not None:
-            shared = None if end is None else self._shared_bytes(probe, identity, original, end)
-            if shared is not None:
-                return Outcome(probe, identity=identity, shared_bytes=shared)
-            to = original.tail[0] if original.tail else 0
-            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or original.tail)
-        assert end is not None
-        parts = {one.key: self._is_part_of(one, identity, end) for one in alike}
-        for key, part in parts.items():
-            if part:
-                return Outcome(probe, identity=identity, copy_of=key, copied=end)
-        if was is not None and was.tail is not None:
-            if identity.serial or end[0] == was.tail[0]:
-                return Outcome(probe, identity=identity, copy_of=was.key, copied=was.tail)
-            return Outcome(probe, identity=identity, shared_bytes=was.tail[0])
-        return Outcome(probe, identity=identity, maybe_of=next((key for key in parts if parts[key] is None), None))
-
-    def _shared_bytes(self, probe: Probe, identity: Identity, one: Candidate, end: Tail) -> int | None:
-        """How many whole lines' bytes a copy shares with its original, where it has others behind them; else None.
-
-        None also where the original can no longer be compared with it: then the copy is all there is.
-        """
-        if identity.serial or one.compression is not None or self._is_part_of(one, identity, end) is not False:
-            return None
-        files, at, lines, alike = self._shared.files, 0, 0, _COMPARED_BYTES
-        while alike == _COMPARED_BYTES:  # one after the other: who holds a file open must not wait for another
-            with files.borrow(probe.path, probe.file) as descriptor:
-                copy = os.pread(descriptor, _COMPARED_BYTES, at)
-            try:
-                with files.borrow(one.path, one.file) as descriptor:
-                    alike = _alike(copy, os.pread(descriptor, _COMPARED_BYTES, at))
-                    intact = same_content(descriptor, one.compression, one.encoding, one.head, one.tail)
-            except OSError:
-                return None
-            if not intact:
-                return None
-            if end_of_line := copy.rfind(identity.line_end, 0, alike) + 1:
-                lines = at + end_of_line
-            at += alike
-        return lines if alike < len(copy) else None
-
-    def _is_part_of(self, one: Candidate, identity: Identity, end: Tail) -> bool | None:
-        """Whether all there is of a file stands in the source it may be a copy of; None where it cannot be told."""
-        try:
-            with self._shared.files.borrow(one.path, one.file) as descriptor:
-                return same_content(descriptor, one.compression, one.encoding, identity.head, end)
-        except OSError:
-            return None
 
     def _read(self, span: Span, activity: Activity) -> Outcome:
         self._span, self._done_to, self._last_offset, self._tail, self._seen_to = span, None, -1, None, 0
@@ -307,23 +213,3 @@ class _WatchedReader:
     def _is_whole(self) -> bool:
         head = self._span.head
         return os.fstat(self._descriptor).st_size >= self.at and os.pread(self._descriptor, len(head), 0) == head
-
-
-def _is(descriptor: int, identity: Identity, one: Candidate) -> bool:
-    """Whether a file has the content of a source, as far as that was read."""
-    return same_content(descriptor, identity.compression, identity.encoding, one.head, one.tail)
-
-
-def _alike(one: bytes, other: bytes) -> int:
-    """How many bytes they have in common at the beginning."""
-    size = min(len(one), len(other))
-    differ = np.flatnonzero(np.frombuffer(one, np.uint8, size) != np.frombuffer(other, np.uint8, size))
-    return int(differ[0]) if len(differ) else size
-
-
-def _may_become(identity: Identity, one: Candidate) -> bool:
-    """Whether a file begins like a source: it may be a copy that is still being written."""
-    if identity.refused and identity.head:
-        return False
-    shorter = min(len(identity.head), len(one.head))
-    return identity.head[:shorter] == one.head[:shorter]

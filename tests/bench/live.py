@@ -124,6 +124,30 @@ def idle(seconds: float) -> float:
     return 100 * (time.process_time() - cpu) / (time.perf_counter() - began)
 
 
+def files(quick: bool) -> None:
+    """Many files at rest: what one scan of them takes, from listing the folder to knowing that none has changed, and
+    the idle CPU with all of them watched."""
+    count = 1000 if quick else 10_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        many_files(folder, count, 3)
+        with watched(folder) as monitor:
+            watcher = monitor._engine.watcher
+            costs: list[float] = []
+            scan = watcher._scan
+
+            def timed_scan(now: float) -> None:
+                began = time.thread_time()
+                scan(now)
+                costs.append(time.thread_time() - began)
+
+            watcher._scan = timed_scan  # type: ignore[method-assign]
+            print(f"idle with {count:,} files:      {idle(10 if quick else 60):.2f} % of a core", flush=True)
+            while len(costs) < 5:
+                monitor.wait_idle(timeout_seconds=IDLE_SECONDS)
+            print(f"a scan of {count:,} files:      {milliseconds(costs)} of processor, {len(costs)} scans", flush=True)
+
+
 def imports(quick: bool) -> None:
     """A fresh process' `import logkit`, and its `import polars` for comparison."""
     for statement in ("import logkit", "import logkit; logkit.read", "import polars"):
@@ -157,7 +181,7 @@ def trace(quick: bool) -> None:
     print(f"what it costs:                  {more:+.1f} %, {cpu_more:+.1f} % of processor", flush=True)
 
 
-MEASURES = {"latency": latency, "snapshot": snapshot, "panel": panel, "trace": trace, "import": imports}
+MEASURES = {"latency": latency, "snapshot": snapshot, "files": files, "panel": panel, "trace": trace, "import": imports}
 
 
 def main() -> None:

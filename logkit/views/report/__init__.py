@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from logkit.errors import PathError, SettingError
+from logkit.sinks import registry
 from logkit.views.report import html, markdown
 from logkit.views.report.chapters import document
 from logkit.views.report.document import Paragraph
@@ -73,7 +74,8 @@ def _target(snapshot: Snapshot, path: str | os.PathLike[str]) -> Path:
 
 
 def _save(target: Path, text: str) -> None:
-    """All of it or nothing: a reader never meets half a report."""
+    """All of it or nothing: a reader never meets half a report, and who watches the folder takes it for no log."""
+    registry.keep_out((os.path.abspath(target), os.path.realpath(target)))
     descriptor, name = tempfile.mkstemp(prefix=".", suffix=target.suffix, dir=target.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
