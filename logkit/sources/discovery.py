@@ -1,4 +1,4 @@
-"""Which files there are: folders (recursive), globs, single files, URLs and lists of them; what is passed over, and why."""
+"""Which files there are: folders (recursive), globs, files, URLs and lists of them; what is passed over, and why."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Roots:
         """Whether a file called so would be among those that are looked at."""
         return any(
             path.startswith(os.path.join(root, ""))
-            if os.path.isdir(root) or is_remote(root) and not glob.has_magic(root)
+            if os.path.isdir(root) or (is_remote(root) and not glob.has_magic(root))
             else fnmatch.fnmatchcase(path, root)
             for root in (*self.paths, *self.key)
         )

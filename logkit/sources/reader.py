@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
-from logkit.sources.archives import InflatingReader, TornArchive, compression_of
 from logkit.sources import handles
+from logkit.sources.archives import InflatingReader, TornArchive, compression_of
 from logkit.sources.encodings import utf8, utf16_decoder
 from logkit.sources.handles import Handle
 from logkit.sources.remote import RemoteFile, is_remote
