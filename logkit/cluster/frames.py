@@ -77,6 +77,7 @@ def _names(columns: Sequence[str] | None, fields: Sequence[str]) -> tuple[str, .
 
 def _frame(parts: list[tuple[Any, int]], names: tuple[str, ...], read: _OfLines | _OfFolder) -> Any:
     """A Dask DataFrame of what `read` makes of each part; rows are numbered through. `parts` come with their rows."""
+    import dask
     import dask.dataframe as dd
 
     together: list[tuple[int, list[Any]]] = []  # the number of the first row, and the parts
@@ -88,9 +89,10 @@ def _frame(parts: list[tuple[Any, int]], names: tuple[str, ...], read: _OfLines 
             together.append((start, [part]))
     divisions = [*(start for start, _ in together), max(starts[-1] - 1, 0)]
     meta = _pandas([], names, 0)
-    return dd.from_map(
-        _Partition(read, names), together or [(0, [])], meta=meta, divisions=divisions if parts else None
-    )
+    # As `snap.events` has text: Dask would make another kind of string of it.
+    with dask.config.set({"dataframe.convert-string": False}):
+        known = divisions if parts else None
+        return dd.from_map(_Partition(read, names), together or [(0, [])], meta=meta, divisions=known)
 
 
 @dataclass(frozen=True, slots=True)

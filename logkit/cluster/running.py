@@ -50,6 +50,7 @@ class _Task:
     bundle: Bundle
     part: Future
     keep: bool
+    alone: bool
 
 
 class Run:
@@ -73,16 +74,18 @@ class Run:
         from distributed import as_completed
 
         done = as_completed(raise_errors=False)
-        again: list[tuple[Bundle, bool]] = []
+        suspects: list[tuple[Bundle, bool]] = []
         room, results = self._room(), 0
         try:
             while True:
-                while len(self._waiting) < room and (following := again.pop() if again else next(bundles, None)):
+                while len(self._waiting) < room and (following := next(bundles, None)):
                     done.add(self._submit(*following))
+                if not self._waiting and suspects:
+                    done.add(self._submit(*suspects.pop(), alone=True))
                 if not self._waiting:
                     break
                 future = next(done)
-                again += self._take(future)
+                suspects += self._take(future)
                 for level in range(_LEVELS):
                     if len(self._levels[level]) >= FAN_IN and (fold := self._fold(level)) is not None:
                         done.add(fold)
@@ -102,7 +105,7 @@ class Run:
         threads: dict[str, int] = self._client.nthreads()
         return max(4, _WINDOW * sum(threads.values()))
 
-    def _submit(self, bundle: Bundle, keep: bool) -> Future:
+    def _submit(self, bundle: Bundle, keep: bool, alone: bool = False) -> Future:
         number, self._number = self._number, self._number + 1
         first, client = bundle[0], self._client
         identity = None
@@ -114,7 +117,7 @@ class Run:
         key = f"{self._name}-read-{number}"
         part = client.submit(work.read, self._job, bundle, identity, keep, key=key, pure=False)
         waited = part if keep else client.submit(work.told, part, key=f"{self._name}-told-{number}", pure=False)
-        self._waiting[waited.key] = _Task(number, bundle, part, keep)
+        self._waiting[waited.key] = _Task(number, bundle, part, keep, alone)
         return waited
 
     def _take(self, future: Future) -> list[tuple[Bundle, bool]]:
@@ -124,7 +127,7 @@ class Run:
             self.result.stats.append(future.result().stats)
             return []
         if future.status != "finished":
-            if len(task.bundle) > 1:  # one of them may have cost its worker its life: that one alone is to fail
+            if not task.alone:  # whatever cost its workers their lives may have been something else that ran there
                 return [((piece,), task.keep) for piece in task.bundle]
             self._failed(task, future.exception())
             return []

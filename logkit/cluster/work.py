@@ -62,6 +62,7 @@ class Failed:
 
     error: str
     changed: bool = False
+    attempts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def probe(job: Job, piece: Piece) -> Identity | Failed:
     except BaseException as error:  # native code may panic
         if isinstance(error, _LETHAL):
             raise
-        return Failed(describe(error), isinstance(error, ContentChanged))
+        return Failed(describe(error), isinstance(error, ContentChanged), job.settings.max_attempts)
 
 
 def read(job: Job, bundle: Bundle, identity: Identity | Failed | None, keep: bool) -> Part:
@@ -165,10 +166,11 @@ class _Reading:
         except BaseException as error:  # native code may panic: others go on
             if isinstance(error, _LETHAL):
                 raise
-            failed = Failed(describe(error), isinstance(error, ContentChanged))
+            attempts = 1 if isinstance(error, TornArchive) else self._job.settings.max_attempts
+            failed = Failed(describe(error), isinstance(error, ContentChanged), attempts)
         changed = failed is not None and failed.changed
         if failed is not None and not changed:
-            self.progress = replace(self.progress, error=failed.error, attempts=self._job.settings.max_attempts)
+            self.progress = replace(self.progress, error=failed.error, attempts=failed.attempts)
         return Ledger(self._piece, _light(self.progress), changed, tuple(self._columns.items()), written)
 
     def sum(self) -> Stats:
