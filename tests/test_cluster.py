@@ -176,13 +176,9 @@ def test_a_task_that_kills_its_workers_costs_one_file(client: Client, tmp_path: 
         return "fine"
 
     snap = logkit.read(tmp_path, cluster=client, service=service, **SMALL)
-    assert {
-        Path(path).name: error is None or error != error for path, error in snap.files[["path", "error"]].values
-    } == {
-        "a.log": True,
-        "deadly.log": False,
-        "z.log": True,
-    }
+    errors = snap.files.set_index("path")["error"].dropna()
+    assert [Path(path).name for path in errors.index] == ["deadly.log"]
+    assert "workers" in errors.iloc[0]
     assert snap.services["events"].to_dict() == {"fine": 6}
     client.wait_for_workers(2)
 
