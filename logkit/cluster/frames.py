@@ -14,7 +14,7 @@ import polars as pl
 from logkit import schema
 from logkit.analysis import rows
 from logkit.cluster import work
-from logkit.cluster.planning import Piece
+from logkit.cluster.planning import Piece, packed
 from logkit.engine.progress import Key
 from logkit.errors import SnapshotError
 from logkit.sinks import parquet
@@ -101,7 +101,7 @@ class _OfLines:
 
     def __call__(self, part: tuple[str, Piece, int], names: tuple[str, ...]) -> list[pl.DataFrame]:
         path, piece, count = part
-        found = work.read(self.job, (piece,), None, True)
+        found = work.read(self.job, packed((piece,)), None, True)
         frames = [rows.free(one.frame) for one in found.frames]
         if sum(frame.height for frame in frames) != count:
             raise SnapshotError(f"expected {count:,} events in {path!r} as when it was read, found that it has changed")

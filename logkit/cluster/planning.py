@@ -7,6 +7,7 @@ file can be cut at all, only its content tells.
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -15,7 +16,7 @@ from logkit.sources.remote import is_remote
 
 LEAST_SPAN_BYTES: Final = 256 << 20
 MOST_SPANS: Final = 50_000
-_MESSAGE_BYTES: Final = 5_000  # of names and numbers in one task: the scheduler has all tasks in memory
+_MESSAGE_BYTES: Final = 4_000  # of names and numbers in one task: the scheduler has all tasks in memory
 _PIECE_BYTES: Final = 60
 
 
@@ -47,6 +48,16 @@ class Piece(NamedTuple):
 
 Bundle = tuple[Piece, ...]
 """What one task reads: a piece of a large file, or several small files."""
+
+
+def packed(bundle: Bundle) -> bytes:
+    """A bundle as a task takes it: what is no bytes would be taken apart, value by value, on its way."""
+    return pickle.dumps([tuple(piece) for piece in bundle])
+
+
+def unpacked(data: bytes) -> Bundle:
+    """The bundle that `packed` made these bytes of."""
+    return tuple(Piece(*one) for one in pickle.loads(data))
 
 
 def span_bytes(total_bytes: int) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logkit.capture import EventFrame
 from logkit.cluster import work
-from logkit.cluster.planning import Bundle
+from logkit.cluster.planning import Bundle, packed
 from logkit.cluster.work import Job, Ledger, Part
 from logkit.engine.progress import Progress
 from logkit.engine.threads import describe
@@ -112,10 +112,10 @@ class Run:
         if first.of > 1:
             if first.key not in self._probes:
                 # Pieces of a file come one after the other: the identities of those before are not needed any more.
-                self._probes = {first.key: client.submit(work.probe, self._job, first._replace(nth=0), pure=False)}
+                self._probes = {first.key: client.submit(work.probe, self._job, packed(bundle), pure=False)}
             identity = self._probes[first.key]
         key = f"{self._name}-read-{number}"
-        part = client.submit(work.read, self._job, bundle, identity, keep, key=key, pure=False)
+        part = client.submit(work.read, self._job, packed(bundle), identity, keep, key=key, pure=False)
         waited = part if keep else client.submit(work.told, part, key=f"{self._name}-told-{number}", pure=False)
         self._waiting[waited.key] = _Task(number, bundle, part, keep, alone)
         return waited
@@ -175,4 +175,4 @@ class Run:
     def _cancel(self) -> None:
         parts = [task.part for task in self._waiting.values() if task is not None]
         folds = [future for level in self._levels for future in level]
-        self._client.cancel([*parts, *folds, *self._probes.values(), self._job], force=True)
+        self._client.cancel([*parts, *folds, *self._probes.values(), self._job])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from logkit.capture import EventFrame
-from logkit.cluster.planning import Bundle, Piece
+from logkit.cluster.planning import Piece, unpacked
 from logkit.engine import progress as core
 from logkit.engine.planning import plan
 from logkit.engine.progress import Progress, Tail
@@ -103,8 +103,12 @@ def same(value: Any) -> Any:
     return value
 
 
-def probe(job: Job, piece: Piece) -> Identity | Failed:
-    """What a file is, or why nobody can tell."""
+def probe(job: Job, packed: bytes) -> Identity | Failed:
+    """What the one file of a packed bundle is, or why nobody can tell."""
+    return _probed(job, unpacked(packed)[0])
+
+
+def _probed(job: Job, piece: Piece) -> Identity | Failed:
     _use(job.formats)
     try:
         return _tried(job.settings, lambda: _identify(piece))
@@ -114,13 +118,13 @@ def probe(job: Job, piece: Piece) -> Identity | Failed:
         return Failed(describe(error), isinstance(error, ContentChanged), job.settings.max_attempts)
 
 
-def read(job: Job, bundle: Bundle, identity: Identity | Failed | None, keep: bool) -> Part:
-    """Read all pieces of a task; `identity` is of the one file a piece of which they are, None for whole files."""
+def read(job: Job, packed: bytes, identity: Identity | Failed | None, keep: bool) -> Part:
+    """Read all pieces of a packed bundle; `identity` is of the file they are one piece of, None for whole files."""
     began = time.perf_counter()
     ledgers, stats, frames = [], [], list[EventFrame]()
     options = replace(job.options, keep=keep or job.folder is not None)
-    for piece in bundle:
-        known = probe(job, piece) if identity is None and piece.size else identity
+    for piece in unpacked(packed):
+        known = _probed(job, piece) if identity is None and piece.size else identity
         reading = _Reading(job, piece, options, keep)
         ledgers.append(reading.run(known))
         stats.append(reading.sum())
