@@ -17,7 +17,7 @@ from distributed import Client, LocalCluster
 def cluster(workers: int, **settings: Any) -> Iterator[Client]:
     """A client of a cluster of so many worker processes, one thread each."""
     # One thread in native code per worker: what is measured is the number of processes.
-    environment = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_TRIM_THRESHOLD_": "65536"}
+    environment = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1"}
     # Who asks a dead worker for its results waits for so long.
     environment["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "3s"
     config = {
