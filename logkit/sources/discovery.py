@@ -131,7 +131,8 @@ class Roots:
         except OSError as error:
             scan.skipped.append(Skipped(url, f"cannot be listed: {error}"))
         for found in self._listed.get(url, ()):
-            _take(found, found.path, scan, seen)
+            reason = _passed_over(found.path.removeprefix(url).split("/"))
+            _take(reason or found, found.path, scan, seen)
 
 
 def look(path: str) -> Found | str | None:
@@ -205,10 +206,8 @@ def _walk(root: str, scan: Scan) -> Iterator[os.DirEntry[str]]:
             continue
         below = []
         for entry in entries:
-            if entry.name.startswith("."):
-                scan.skipped.append(Skipped(entry.path, "hidden"))
-            elif entry.name in _NEVER:
-                scan.skipped.append(Skipped(entry.path, "no place for logs"))
+            if reason := _passed_over([entry.name]):
+                scan.skipped.append(Skipped(entry.path, reason))
             elif _is_folder(entry):
                 below.append(entry.path)
             else:
@@ -221,6 +220,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False  # a link that leads back to itself: what is wrong with it is told when it is looked at
+
+
+def _passed_over(names: Iterable[str]) -> str | None:
+    """Why nothing with such names on its way is looked at; None where it is."""
+    for name in names:
+        if name.startswith("."):
+            return "hidden"
+        if name in _NEVER:
+            return "no place for logs"
+    return None
 
 
 _name = operator.attrgetter("name")
