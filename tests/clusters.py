@@ -21,6 +21,7 @@ def cluster(workers: int, **settings: Any) -> Iterator[Client]:
     # Who asks a dead worker for its results waits for so long.
     environment["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "3s"
     config = {
+        "distributed.scheduler.allowed-failures": 1,
         "distributed.comm.timeouts.connect": "3s",
         "distributed.worker.multiprocessing-method": "spawn",
         "distributed.nanny.pre-spawn-environ": environment,
@@ -28,7 +29,7 @@ def cluster(workers: int, **settings: Any) -> Iterator[Client]:
     with (
         dask.config.set(config),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, **settings
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=":0", **settings
         ) as local,
         Client(local) as client,
     ):

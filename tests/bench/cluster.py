@@ -79,7 +79,7 @@ def sent_bytes(bundles: list[Bundle]) -> list[int]:
 
     dask.config.set({"distributed.worker.daemon": False})
     sent: list[int] = []
-    with LocalCluster(n_workers=0, processes=False, dashboard_address=None) as local, Client(local) as client:
+    with LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as local, Client(local) as client:
         job = _job(checked_settings(finite=True), ServiceRule.of(None), None)
         run = Run(client, job)
         send = client._send_to_scheduler
