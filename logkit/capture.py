@@ -89,6 +89,9 @@ STATES: Final = {
 }
 """The states a thread that lives can be in, and what each means; it ends as `stopped` or `died`."""
 
+RESTING: Final = frozenset({"starting", "waiting", "sleeping", "blocked", "retrying", "stopped", "died", "not started"})
+"""The states in which a thread does no work: time spent in them does not count as busy."""
+
 
 @dataclass(frozen=True, slots=True)
 class ThreadStatus:

@@ -115,7 +115,9 @@ class Investigation:
         """
         from logkit.analysis.traces import trace
 
-        return trace(self._snapshot, id, self._shifts(deskew))
+        snap = self._snapshot
+        made = snap._once(f"trace {deskew} {id}", lambda: trace(snap, id, self._shifts(deskew)))
+        return made.copy(deep=False)
 
     def propagation(self, window: Any = None, *, min_level: str = "ERROR", deskew: bool = False) -> Propagation:
         """Where trouble began and how it spread: who erred first in each trace, summed into edges service to service.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import polars as pl
 
 from logkit.analysis import conditions, rows
+from logkit.analysis.columns import need_rows
 from logkit.analysis.kept import KeptRows
 from logkit.analysis.stored import StoredRows
 from logkit.analysis.tables import make
@@ -204,7 +205,7 @@ class Snapshot(Investigation):
         pattern (the template's id, the same wherever it occurs), service, level, template (`<*>` where values stand),
         count, share (of all rows of this table), first_seen, last_seen, trend (a line of bars: its events over the time
         all of them span), example (the message with the smallest source, generation and offset). Counted while reading
-        with `patterns=True`, else found now in the rows that were kept.
+        with `patterns=True`, else found now in the rows that were kept; raises NeedsEvents where none was.
         """
         return self._pandas("patterns")
 
@@ -221,7 +222,7 @@ class Snapshot(Investigation):
         """The same with a column `pattern` in `events`: the id, in `patterns`, of each event's template.
 
         Selections and differences of the result keep its templates and ids. A field of the format's own that is called
-        so becomes `pattern_`. Of a store all rows are fetched for it: the result has them in memory.
+        so becomes `pattern_`. The rows of a store stay in it.
         """
         return self._once("with patterns", self._named)
 
@@ -264,7 +265,7 @@ class Snapshot(Investigation):
 
         With a store the query reads only the columns it names, a batch at a time; `between(...).sql(...)` has the
         store skip what is outside of the range, which a condition inside the query does not. Rows come in no order.
-        There `events` has no column `pattern`: ask `with_patterns().sql(...)`, which fetches the rows.
+        `events` has a column `pattern` where `snap.events` has.
 
         >>> snap.sql("select * from events where service = $name limit 5", name="payments")  # doctest: +SKIP
         """
@@ -378,7 +379,10 @@ class Snapshot(Investigation):
     def _mine(self) -> tuple[Stats, Templates]:
         from logkit.stats.templates import Templates
 
-        stats = self.stats if self.stats.has_patterns else self.rows.mined(self.stats.limits)
+        stats = self.stats
+        if not stats.has_patterns:
+            need_rows(self, "patterns", "patterns=True, or with ")
+            stats = self.rows.mined(stats.limits)
         return stats, self.capture.templates or Templates.of(stats)
 
     def _named(self) -> Snapshot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
@@ -211,6 +212,9 @@ def test_a_saved_trace_has_the_fields_the_format_requires(logs: Path, tmp_path: 
     names = {event["tid"]: event["args"]["name"] for event in events if event["name"] == "thread_name"}
     assert set(names.values()) == set(activity["thread"])
     assert {names[event["tid"]] for event in spans} == set(activity["thread"])
+    for tid in names:  # nothing overlaps on a thread, or a viewer would have to guess how it nests
+        mine = sorted((event["ts"], event["ts"] + event["dur"]) for event in spans if event["tid"] == tid)
+        assert all(end <= begin for (_, end), (begin, _) in pairwise(mine))
     assert sum(event["dur"] for event in spans) == pytest.approx(1e6 * activity["seconds"].sum(), abs=len(spans))
 
 

@@ -463,3 +463,34 @@ def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
     hand.look()
     shutil.copy2(scene.log, scene.rotated(1))
     scene.came(hand.settle())
+
+
+def test_a_copy_found_beside_its_log_when_that_is_seen_cut_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # No scan lies between the log's first look and its copy's: notification shows the cut, and that leads to the copy.
+    scene = Scene(tmp_path / "logs")
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root)
+    scene.came(hand.settle())
+    scene.write(5)
+    shutil.copy2(scene.log, scene.rotated(1))
+    os.truncate(scene.log, 0)
+    hand.watcher.nudge(str(scene.log))
+    hand.go_round()
+    scene.came(hand.settle())
+
+
+def test_a_file_whose_probe_waits_for_another_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(1)
+    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand.settle()
+    scene.log.rename(scene.rotated(2))
+    scene.came(hand.settle())
+    scene.write(1)
+    hand.look()
+    scene.rotated(2).rename(scene.rotated(3))
+    scene.log.rename(scene.rotated(2))
+    assert hand.work()  # in vain: it has another name by now, and the older one has to be looked into again first
+    scene.came(hand.settle())

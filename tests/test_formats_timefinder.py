@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from hypothesis import given, settings
@@ -106,11 +107,16 @@ def test_what_is_no_time_is_left_alone(line: str) -> None:
     assert not found.ok[0]
 
 
+@cache
+def find_alone(line: str) -> Found:
+    return find([line])[0]
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from([line for line, _, _ in WRITTEN] + NO_TIMES), min_size=1, max_size=12))
 def test_a_lines_time_does_not_depend_on_its_neighbours(lines: list[str]) -> None:
     together, _ = find(lines)
-    alone = [find([line])[0] for line in lines]
+    alone = [find_alone(line) for line in lines]
     assert together.us.tolist() == [int(one.us[0]) for one in alone]
     assert together.ok.tolist() == [bool(one.ok[0]) for one in alone]
 

@@ -375,7 +375,7 @@ def fetch_all(pages: Any, fetch: Any, limit: int, leak: bool = False, permits: i
     results: list[Any] = [None] * len(pages)
 
     def one(at: int) -> None:
-        if not door.acquire(timeout=3):
+        if not door.acquire(timeout=1):
             return
         try:
             results[at] = fetch(pages[at])

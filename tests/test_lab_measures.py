@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+from matplotlib.figure import Figure
 
 from logkit import lab
 from logkit.errors import LabError, SettingError
@@ -146,16 +147,23 @@ def test_intervals_of_a_thread_follow_each_other_without_gap_or_overlap() -> Non
             pass
         recorder.sleep(0.001)
     activity = recorder.activity()
-    assert activity["state"].tolist()[1:] == [
-        "working",
-        "reading",
-        "parsing",
-        "reading",
-        "sleeping",
-        "reading",
-        "working",
-    ]
+    assert activity["state"].tolist() == ["reading", "parsing", "reading", "sleeping", "reading"]
     assert (activity["start"][1:].to_numpy() == activity["end"][:-1].to_numpy()).all()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_that_dies_ends_with_the_reason_in_table_and_picture() -> None:
+    recorder = lab.Recorder()
+
+    def die() -> None:
+        with recorder.during("reading", "logs/orders.log"):
+            raise OSError("the disk is busy")
+
+    run_all([recorder.thread(die, name="reader")], 5)
+    last = recorder.activity().iloc[-1]
+    assert (last["state"], last["doing"], last["seconds"]) == ("died", "OSError: the disk is busy", 0.0)
+    said = [text.get_text() for text in recorder.plot(Figure().add_subplot()).texts]
+    assert said == ["orders.log", "died of OSError: the disk is busy"]
 
 
 def test_a_thread_left_behind_is_named_by_its_check() -> None:

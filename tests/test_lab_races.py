@@ -231,5 +231,5 @@ def test_a_deadlock_reads_as_a_circle() -> None:
         "  lab-1 waits for lock B, held by lab-2",
         "  lab-2 waits for lock A, held by lab-1",
     ]
-    with pytest.raises(SettingError, match="try order='same'"):
+    with pytest.raises(SettingError, match="try threads=2"):
         lab.deadlock(threads=1)

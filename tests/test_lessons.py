@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -61,6 +62,8 @@ def test_links_lead_to_functions_that_are_there(path: Path) -> None:
     links = re.findall(r"\[`([\w.]+)`\]\((\.\./\.\./[\w/.]+)\)", prose)
     assert links
     for name, target in links:
-        source = (LEARN / target).resolve().read_text("utf-8")
-        for part in name.removesuffix(".py").split("."):
-            assert name.endswith(".py") or re.search(rf"(?:def|class) {part}\b", source), f"{name} is not in {target}"
+        scope = ast.parse((LEARN / target).resolve().read_text("utf-8")).body
+        for part in [] if name.endswith(".py") else name.split("."):
+            found = [one for one in scope if isinstance(one, ast.FunctionDef | ast.ClassDef) and one.name == part]
+            assert found, f"{name} is not in {target}"
+            scope = found[0].body

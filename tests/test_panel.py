@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 import logkit
-from logkit.capture import Capture
+from logkit.capture import Capture, StoreStatus
 from logkit.errors import SettingError
 from logkit.snapshot import Snapshot
 from logkit.stats import Stats
-from logkit.views.panel import frozen, markup
+from logkit.views.panel import frozen, markup, notebook
 from logkit.views.panel.axis import ticks, top_of
 from logkit.views.panel.counts import Counter, window_of
-from logkit.views.panel.errors import Finder
+from logkit.views.panel.errors import Asked, Finder
 from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, lanes, thread_rows
 from logkit.views.panel.look import Look, look
 from logkit.views.panel.meter import Meter, Sample
@@ -47,11 +47,12 @@ def seen(made: Capture, wanted: Wanted | None = None, meter: Meter | None = None
     wanted = wanted or Wanted()
     window = window_of(made.parts, wanted.window_us, round(made.taken_at * 1e6))
     moment = Moment(made, None, meter or Meter())
-    return look(moment, Counter().count(made.parts, window), Finder().newest(made, None, wanted.min_level), wanted)
+    errors = Finder().newest(made, Asked(None, wanted.min_level))
+    return look(moment, Counter().count(made.parts, window), errors, "", wanted)
 
 
 def everything(made: Look) -> str:
-    parts = [markup.head, markup.selection, markup.services, markup.errors, markup.threads]
+    parts = [markup.head, markup.selection, markup.services, markup.errors, markup.sinks, markup.threads]
     return "".join([*(one(made) for one in parts), markup.legend(made, "service")])
 
 
@@ -422,6 +423,19 @@ def test_closing_a_panel_closes_every_widget_it_made() -> None:
     assert set(_instances()) - before == set()
 
 
+def test_still_pictures_in_the_place_of_panels_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notebook, "replace", lambda *_: None)
+    counts = []
+    for _ in range(8):
+        panel = Panels(Growing()).get("15min", "level")
+        panel._open()
+        panel._displays = ["an output"]
+        panel.finish(None, None)
+        counts.append(len(_instances()))
+    assert counts[3] - counts[0] <= 3 * 8
+    assert len(set(counts[3:])) == 1
+
+
 def _instances() -> dict[str, Any]:
     from ipywidgets.widgets import widget
 
@@ -475,7 +489,57 @@ def test_a_monitor_outside_of_a_notebook_shows_one_line(logs: Path, capsys: pyte
 
 
 def test_keep_events_0_is_said_where_errors_would_stand() -> None:
-    assert "no rows are kept" in markup.errors(seen(capture(part(rows({})), keep_events=0)))
+    source = Growing()
+    source.capture = capture(part(rows({})), keep_events=0)
+    panel = Panels(source).get("15min", "level")
+    panel._open()
+    assert panel._face is not None
+    assert "no rows are kept" in panel._face._html["errors"].value
+    panel.finish(None, None)
+
+
+def test_a_store_that_cannot_be_written_to_makes_the_panel_say_failing_and_why() -> None:
+    status = StoreStatus("/kept/incident.duckdb", 3, "retrying", "the disk is <full>", 2, 2_000_000, 1)
+    shown = seen(capture(part(rows({})), store_status=status))
+    assert (shown.health.state, shown.health.why) == ("failing", "the store: the disk is <full>")
+    assert "1 event written \u00b7 2 batches wait (2.0 MB) \u00b7 the disk is &lt;full&gt;" in markup.sinks(shown)
+    assert "<b>incident.duckdb</b> retrying" in frozen.html(shown, "level")
+
+
+def test_the_newest_errors_of_a_store_are_found_commit_by_commit(tmp_path: Path) -> None:
+    def lines(first: int, last: int) -> str:
+        event = '{{"timestamp":"2026-03-01T12:00:{:02}Z","level":"error","service":"{}","message":"number {}"}}\n'
+        return "".join(event.format(at, "ab"[at % 2], at) for at in range(first, last))
+
+    log, finder = tmp_path / "a.log", Finder()
+    log.write_text(lines(0, 10))
+    with logkit.watch(log, store=tmp_path / "kept.duckdb") as monitor:
+        assert monitor.wait_idle(DEADLINE)
+        found = finder.newest(monitor.snapshot().capture, Asked())
+        assert [row.message for row in found] == [f"number {at}" for at in range(9, 1, -1)]
+        with log.open("a") as more:
+            more.write(lines(10, 13))
+        assert monitor.wait_idle(DEADLINE)
+        made = monitor.snapshot().capture
+        found = finder.newest(made, Asked())
+        assert [row.message for row in found] == [f"number {at}" for at in range(12, 4, -1)]
+        assert {(row.file, row.level, row.time_us) for row in found[:1]} == {("a.log", "ERROR", NOON + 12 * SECOND)}
+        assert [row.message for row in finder.newest(made, Asked(services=("a",)))][:2] == ["number 12", "number 10"]
+        assert finder.newest(made, Asked(min_level="FATAL")) == []
+        assert not finder.trouble
+
+
+def test_a_store_that_is_gone_is_said_and_what_it_had_told_stays(tmp_path: Path) -> None:
+    store, log = tmp_path / "kept.duckdb", tmp_path / "a.log"
+    log.write_text('{"timestamp":"2026-03-01T12:00:00Z","level":"error","service":"a","message":"x"}\n')
+    with logkit.watch(log, store=store) as monitor:
+        assert monitor.wait_idle(DEADLINE)
+        made, finder = monitor.snapshot().capture, Finder()
+        before = finder.newest(made, Asked())
+    store.unlink()
+    assert made.store is not None
+    assert finder.newest(replace(made, store=replace(made.store, seq=made.store.seq + 1)), Asked()) == before
+    assert "the store cannot be asked" in finder.trouble
 
 
 def test_pausing_leaves_the_panel_as_it_is_and_says_so() -> None:

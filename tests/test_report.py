@@ -177,6 +177,8 @@ def test_an_element_escapes_all_but_elements() -> None:
         ("version 1.2.3.4567 stays, so does 300.1.1.1", "version 1.2.3.4567 stays, so does 300.1.1.1"),
         ("192.0.2.17 and 192.0.2.17", "[ip-1] and [ip-1]"),
         ("password=hunter22 user=ann", "password=[token-1] user=ann"),
+        ("aws_secret_access_key=wJalrXUtnFEMI/K7MDENG", "aws_secret_access_key=[token-1]"),
+        ("DB_PASSWORD: hunter22", "DB_PASSWORD: [token-1]"),
         ('{"api_key": "abcd1234", "ok": 1}', '{"api_key": "[token-1]", "ok": 1}'),
         ("Authorization: Bearer abc.def-123456", "Authorization: Bearer [token-1]"),
         ("postgres://ann:secret@db/shop", "postgres://[token-1]@db/shop"),

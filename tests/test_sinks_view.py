@@ -132,7 +132,7 @@ def test_no_connection_is_left_open_by_what_was_asked_or_broken_off(store: Store
     next(batches)
     batches.close()
     view.frame()
-    scan = Scan(view, ["message"], {})
+    scan = Scan(view, {"message": "message"}, {})
     with duckdb.connect() as connection:
         connection.register("e", scan.table())
         connection.sql("select * from e limit 1").fetchall()
@@ -182,7 +182,11 @@ def test_threads_ask_one_view_at_once_while_the_store_is_written(store: Store) -
 
 
 def test_a_scan_reads_the_columns_a_query_needs_and_no_others(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    scan = Scan(store.view(), ["message", "level", "status", "source", "file"], {(1, 0): "/é", (2, 0): "/b"})
+    scan = Scan(
+        store.view(),
+        {"message": "message", "level": "level", "status": "status", "source": "source", "file": "file"},
+        {(1, 0): "/é", (2, 0): "/b"},
+    )
     asked: list[list[str]] = []
     batches = Scan.batches
 
@@ -204,7 +208,7 @@ def test_a_scan_reads_the_columns_a_query_needs_and_no_others(store: Store, monk
 
 
 def test_a_scan_that_breaks_off_says_why(store: Store) -> None:
-    scan = Scan(store.view(), ["message"], {})
+    scan = Scan(store.view(), {"message": "message"}, {})
     store.expire(NOON + 2 * SECOND, None)
     with duckdb.connect() as connection:
         connection.register("e", scan.table())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,13 +84,13 @@ def test_statistics_with_masked_messages_survive_as_bytes() -> None:
 @pytest.mark.parametrize("patterns", [False, True])
 def test_held_records_and_differences_name_the_templates_of_the_whole(tmp_path: Path, patterns: bool) -> None:
     log, line = tmp_path / "app.log", "2026-03-02 09:00:0{0} INFO app connection from 10.0.0.{0} closed\n"
-    log.write_text("".join(line.format(at) for at in range(5)) + "2026-03-02 09:00:09 ERROR app boom 77")
+    log.write_text("".join(line.format(at) for at in range(5)) + "2026-03-02 09:00:09 ERROR app boom 77\n")
     settings = {"patterns": patterns, "store": tmp_path / "s.duckdb", "idle_flush_seconds": 600.0}
     with logkit.watch(log, **settings) as monitor:
         monitor.wait_idle()
         before = monitor.snapshot()
         with log.open("a") as file:
-            file.write("\n" + line.format(7) + line.format(8))
+            file.write(line.format(7) + line.format(8))
         monitor.wait_idle()
         after = monitor.snapshot()
     assert after.patterns["count"].tolist() == [7, 1]
@@ -101,3 +103,23 @@ def test_held_records_and_differences_name_the_templates_of_the_whole(tmp_path: 
     if patterns:
         assert after.events["pattern"].tolist() == found.events["pattern"].tolist()
         assert len(after.where(pattern=common)) == 7
+
+
+def test_a_selection_has_templates_also_where_it_keeps_other_masks_apart_than_the_whole(tmp_path: Path) -> None:
+    words = [f"{a}{b}{c}" for a in "abcdefgh" for b in "ijklmnop" for c in "qrstuvwx"]
+    alike = [f"2026-03-02 09:00:00 INFO app same start {word} {word[::-1]} of it\n" for word in words]
+    apart = [f"2026-03-02 10:00:00 WARN app {word} {word[::-1]} then {word}\n" for word in words]
+    (tmp_path / "app.log").write_text("".join(alike + apart))
+    for settings in ({"patterns": True}, {"store": tmp_path / "s.duckdb"}):
+        part = logkit.read(tmp_path / "app.log", progress=False, **settings).with_patterns().where(level="WARN")
+        counts = part.patterns.groupby("pattern")["count"].sum()
+        pd.testing.assert_series_equal(counts, part.events.groupby("pattern")["message"].count(), check_names=False)
+        assert counts.sum() == len(part) == len(words)
+
+
+def test_a_process_ends_well_after_a_query_that_did_not_want_all_rows(tmp_path: Path) -> None:
+    log, store = tmp_path / "app.log", tmp_path / "s.duckdb"
+    log.write_text("2026-03-02 09:00:00 INFO app said this and that at some length\n" * 400_000)
+    logkit.read(log, store=store, progress=False)
+    query = f"import logkit; logkit.open({str(store)!r}).sql('select file, message from events limit 1')"
+    subprocess.run([sys.executable, "-c", query], check=True, timeout=60)

@@ -31,7 +31,8 @@ def rows(threads: Sequence[ThreadStatus], clock: float, last_seconds: float | No
     """What threads did in the `last_seconds` before `clock` (None: all that is remembered), thread by thread, in order.
 
     `threads` and `clock` are those of a `Capture`. What a living thread is doing is its last row, and ends at `clock`;
-    no row begins before the time asked for. Cheap enough for a live view: only chunks of that time are looked at.
+    no row begins before the time asked for. A thread that died ends with a row `died` of no length, whose `doing` says
+    of what. Cheap enough for a live view: only chunks of that time are looked at.
     """
     begin = float("-inf") if last_seconds is None else clock - last_seconds
     found: list[Row] = []
@@ -46,6 +47,8 @@ def rows(threads: Sequence[ThreadStatus], clock: float, last_seconds: float | No
         ]
         if thread.alive and thread.state in STATES and clock > thread.since:
             found.append(Row(thread.name, thread.state, _shown(thread.doing), max(thread.since, begin), clock))
+        elif thread.state == "died" and thread.since >= begin:
+            found.append(Row(thread.name, "died", _shown(thread.doing), thread.since, thread.since))
     return found
 
 
@@ -58,7 +61,7 @@ class ActivityFrame(pd.DataFrame):
     """A DataFrame of what threads did, one row per interval, which can also be saved as a trace.
 
     thread, state, doing (str), start, end (`datetime64[us, UTC]`), seconds (float64). The states are those of
-    `logkit.capture.STATES`. Whatever is selected from it with all its columns can be saved as well.
+    `logkit.capture.STATES`, and `died`. Whatever is selected from it with all its columns can be saved as well.
     """
 
     @property
@@ -92,18 +95,24 @@ def of_capture(capture: Capture, last_seconds: float | None = None) -> ActivityF
     return frame(rows(capture.threads, capture.clock, last_seconds), capture.clock, capture.taken_at)
 
 
+def require(activity: pd.DataFrame) -> None:
+    """Raises SettingError where columns of an `ActivityFrame` are missing."""
+    found = list(getattr(activity, "columns", ()))
+    missing = [name for name in COLUMNS if name not in found]
+    if missing:
+        raise SettingError(
+            f"expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}; try to select rows only",
+            setting="activity",
+            value=found,
+        )
+
+
 def trace_events(activity: pd.DataFrame) -> dict[str, Any]:
     """The JSON Object Format of the Trace Event format: one complete event (`X`) per interval, and threads' names.
 
     https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU
     """
-    missing = [name for name in COLUMNS if name not in activity.columns]
-    if missing:
-        raise SettingError(
-            f"expected the columns {', '.join(COLUMNS)}, found no {', '.join(missing)}; try to select rows only",
-            setting="activity",
-            value=list(activity.columns),
-        )
+    require(activity)
     process = os.getpid()
     ids = {name: at for at, name in enumerate(activity["thread"].unique(), 1)}
     events: list[dict[str, Any]] = [

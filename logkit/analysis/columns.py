@@ -13,24 +13,55 @@ from logkit.analysis import rows
 from logkit.errors import NeedsEvents
 
 if TYPE_CHECKING:
+    from logkit.analysis.conditions import Condition
     from logkit.snapshot import Snapshot
 
 PATTERN = "pattern"
 """The column that only `with_patterns()` adds."""
 
 
-def columns(snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
-    """These columns of all rows, in the order of `snap.events`; one that no event has is all null.
+PLACE: Final = ("source", "generation", "offset")
+"""The columns that say which record a row is of: no two rows have all three alike."""
+
+ROW: Final = "row"
+"""A row's position in `snap.events`, where that is asked for among the columns."""
+
+
+def columns(snapshot: Snapshot, names: Sequence[str], where: Condition | None = None) -> pl.DataFrame:
+    """These columns of all rows that fulfil `where`, in the order of `snap.events`; one that no event has is all null.
 
     Raises NeedsEvents where events were counted but no row was kept. Where only some were kept, those are given.
     """
-    frame = snapshot.rows.columns(snapshot, names)
-    if not frame.height and len(snapshot):
+    need_rows(snapshot, f"the columns {', '.join(names)}")
+    asked = [name for name in names if name != ROW]
+    if ROW not in names:
+        return _asked(snapshot, asked, where)
+    if where is None:
+        return _asked(snapshot, asked, None).with_row_index(ROW).select(names)
+    found = _asked(snapshot, list(dict.fromkeys((*asked, *PLACE))), where)
+    positions = rows.positions(found.select(PLACE), snapshot.rows.heights(), snapshot.rows.offsets, snapshot.capture)
+    return found.with_columns(pl.Series(ROW, positions, pl.Int64)).select(names)
+
+
+def place_at(snapshot: Snapshot, position: int) -> dict[str, int]:
+    """The source, generation and offset of the row at that position of `snap.events`; raises IndexError."""
+    kept = snapshot.rows
+    source, generation, offset = rows.place_at(position, kept.heights(), kept.offsets, snapshot.capture)
+    return dict(zip(PLACE, (source, generation, offset), strict=True))
+
+
+def need_rows(snapshot: Snapshot, question: str, instead: str = "") -> None:
+    """Raise NeedsEvents where events were counted but no row was kept; `instead` is what would do without rows."""
+    if len(snapshot) and snapshot.dropped_events >= len(snapshot):
         raise NeedsEvents(
             f"expected rows of the {len(snapshot):,} events, found none kept; "
-            "try to read again with a higher keep_events and keep_bytes",
-            question=f"the columns {', '.join(names)}",
+            f"try to read again with {instead}a higher keep_events and keep_bytes",
+            question=question,
         )
+
+
+def _asked(snapshot: Snapshot, names: Sequence[str], where: Condition | None) -> pl.DataFrame:
+    frame = snapshot.rows.columns(snapshot, names, where)
     return frame.select(_column(name, frame) for name in names)
 
 
@@ -57,13 +88,8 @@ def aligned(snapshot: Snapshot, mask: pl.Series) -> pl.Series:
 _NTH: Final = "nth"
 
 
-def fields(snapshot: Snapshot) -> dict[str, pl.DataType]:
-    """The names and dtypes of all columns of `snap.events`."""
-    return dict(rows.joined(tuple(replace(p, frame=p.frame.head(1)) for p in snapshot.shown), snapshot.capture).schema)
-
-
 def _column(name: str, frame: pl.DataFrame) -> pl.Expr:
     if name in frame.columns:
         return pl.col(name)
-    dtype = schema.COMMON.get(name) or schema.NUMBERS.get(name) or pl.String()
+    dtype = pl.Int64() if name in PLACE else schema.COMMON.get(name) or schema.NUMBERS.get(name) or pl.String()
     return pl.lit(None, dtype=dtype).alias(name)

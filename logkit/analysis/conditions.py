@@ -30,11 +30,13 @@ _US: Final = timedelta(microseconds=1)
 @dataclass(frozen=True, slots=True)
 class Condition:
     """Rows of which each column named in `fields` holds one of the values given for it (`None`: holds nothing),
-    and with a time in [start_us, stop_us), µs since 1970, where one of them is given."""
+    with a time in [start_us, stop_us), µs since 1970, and of this `trace` (their `trace_id` is that, or their message
+    has it in it), where that is given."""
 
     fields: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     start_us: int | None = None
     stop_us: int | None = None
+    trace: str | None = None
 
     def __str__(self) -> str:
         said = [f"{name}={list(v) if len(v) != 1 else repr(v[0])}" for name, v in self.fields.items()]
@@ -42,6 +44,8 @@ class Condition:
             said.append(f"from {time_text(self.start_us)}")
         if self.stop_us is not None:
             said.append(f"before {time_text(self.stop_us)}")
+        if self.trace is not None:
+            said.append(f"of trace {self.trace!r}")
         return ", ".join(said)
 
     def rows(self, frames: Iterable[EventFrame], capture: Capture) -> tuple[EventFrame, ...]:
@@ -69,7 +73,7 @@ class Condition:
         if len(given) < len(self.fields):
             sources = tuple(key for key, path in paths_of(capture).items() if self._of_place((path, *key)))
         fields = tuple((name, _stored(name, values)) for name, values in given.items())
-        return RowFilter(fields, self.start_us, self.stop_us, sources)
+        return RowFilter(fields, self.start_us, self.stop_us, sources, trace=self.trace)
 
     def of_stats(self, stats: Stats) -> Stats:
         """The part of `stats` that fulfils it; raises NeedsEvents where only rows could tell."""
@@ -103,6 +107,9 @@ class Condition:
             tests.append((time >= self.start_us).fill_null(False))
         if self.stop_us is not None:
             tests.append((time < self.stop_us).fill_null(False))
+        if self.trace is not None:
+            said = pl.col("message").str.contains(self.trace, literal=True).fill_null(False)
+            tests.append(said | one_of("trace_id", (self.trace,), rows))
         return tests
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from logkit.analysis.columns import PATTERN, fields
+from logkit.analysis.columns import PATTERN
 
 if TYPE_CHECKING:
     from logkit.snapshot import Snapshot
@@ -26,14 +26,14 @@ _CODES: Final = frozenset({"status", "pid", "line"})
 
 def measures(snapshot: Snapshot) -> list[str]:
     """The columns that hold numbers to be ranked."""
-    named = fields(snapshot).items()
+    named = snapshot.rows.fields(snapshot).items()
     return [name for name, dtype in named if dtype.is_numeric() and name not in _NEVER | _CODES | {PATTERN}]
 
 
 def candidates(snapshot: Snapshot) -> list[str]:
     """The columns that may be dimensions; `path` stands for its template."""
     numbers = set(measures(snapshot))
-    return [name for name in fields(snapshot) if name not in _NEVER | numbers]
+    return [name for name in snapshot.rows.fields(snapshot) if name not in _NEVER | numbers]
 
 
 def is_named(texts: pl.Series) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from logkit.analysis.columns import columns
+from logkit.analysis.columns import PLACE, columns, need_rows, place_at
+from logkit.analysis.conditions import Condition
 from logkit.errors import EvidenceLost, SettingError
 from logkit.sources.encodings import encoding_of, line_end_of, transcoded
 from logkit.sources.reader import open_source, read_up_to
@@ -92,9 +93,10 @@ def locate(snapshot: Snapshot, row: Any, context: int) -> Evidence:
 
 def _place(snapshot: Snapshot, row: Any) -> dict[str, Any]:
     """Where the row's record is: by the position in `snap.events`, or by what the row itself says."""
-    rows = columns(snapshot, list(_PLACE))
     if isinstance(row, int) or (hasattr(row, "__index__") and not hasattr(row, "keys")):
-        return dict(rows.row(_position(int(row), rows.height), named=True))
+        need_rows(snapshot, "locate")
+        position = _position(int(row), len(snapshot) - snapshot.dropped_events)
+        return dict(_records(snapshot, place_at(snapshot, position)).row(0, named=True))
     if not (isinstance(row, Mapping) or hasattr(row, "keys")):
         raise SettingError(
             f"expected a row of snap.events or its position, found {row!r}; try snap.events.iloc[0]",
@@ -111,8 +113,7 @@ def _place(snapshot: Snapshot, row: Any) -> dict[str, Any]:
             setting="row",
             value=row,
         )
-    same = [pl.col(name) == given[name] for name in ("file", "offset", "source", "generation") if name in given]
-    found = rows.filter(*same)
+    found = _records(snapshot, {name: given[name] for name in ("file", *PLACE) if name in given})
     if not found.height:
         raise SettingError(
             f"expected a record at byte {given['offset']:,} of {given['file']!r}, found none among the rows kept; "
@@ -123,12 +124,16 @@ def _place(snapshot: Snapshot, row: Any) -> dict[str, Any]:
     return dict(found.row(-1, named=True))
 
 
+def _records(snapshot: Snapshot, place: Mapping[str, Any]) -> pl.DataFrame:
+    return columns(snapshot, _PLACE, Condition({name: (value,) for name, value in place.items()}))
+
+
 def _position(row: int, height: int) -> int:
     if not -height <= row < height:
         raise SettingError(
             f"expected a position below {height:,}, the rows of snap.events, found {row:,}", setting="row", value=row
         )
-    return row
+    return row % height
 
 
 def _status(snapshot: Snapshot, place: Mapping[str, Any]) -> SourceStatus | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ import polars as pl
 
 from logkit.analysis import rows
 from logkit.analysis.conditions import Condition, own_fields
+from logkit.analysis.rows import Key
 from logkit.errors import SnapshotError
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 
 if TYPE_CHECKING:
     from logkit.capture import Capture, EventFrame
@@ -43,9 +45,16 @@ class KeptRows:
         """See `Snapshot.frame`."""
         return rows.joined(snapshot.shown, self.capture)
 
-    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
-        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
-        return rows.joined(snapshot.shown, self.capture, names)
+    def columns(self, snapshot: Snapshot, names: Sequence[str], where: Condition | None = None) -> pl.DataFrame:
+        """These columns of all rows that fulfil `where`, as far as any row has them and perhaps some more, in the
+        order of `frame`."""
+        asked = snapshot.shown if where is None else where.rows(snapshot.shown, self.capture)
+        return rows.joined(asked, self.capture, names)
+
+    def fields(self, snapshot: Snapshot) -> dict[str, pl.DataType]:
+        """The names and dtypes of the columns of `frame`."""
+        heads = tuple(replace(part, frame=part.frame.head(1)) for part in snapshot.shown)
+        return dict(rows.joined(heads, self.capture).schema)
 
     def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
         """See `Snapshot.shown`."""
@@ -65,8 +74,22 @@ class KeptRows:
         return rows.joined(Condition({"rejected": (True,)}).rows(self.frames, self.capture), self.capture)
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """These columns of all rows, some rows at a time, in no order."""
-        return (part.frame.select(names) for part in self.frames)
+        """These columns of all rows, as far as any row has them, some rows at a time, in no order."""
+        return (part.frame.select(name for name in names if name in part.frame.columns) for part in self.frames)
+
+    def heights(self) -> dict[Key, int]:
+        """How many rows there are of each source and generation."""
+        found: dict[Key, int] = {}
+        for part in self.frames:
+            key = part.source, part.generation
+            found[key] = found.get(key, 0) + part.frame.height
+        return found
+
+    def offsets(self, keys: Collection[Key]) -> Iterator[tuple[Key, Ints]]:
+        """The offsets of all rows of these sources, in pieces, in no order."""
+        for part in self.frames:
+            if (part.source, part.generation) in keys:
+                yield (part.source, part.generation), part.frame["offset"].to_numpy()
 
     def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns of `snap.events` beside `rows.COLUMNS`; None before the first event."""

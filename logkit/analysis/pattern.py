@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from logkit.analysis import patterns, rows
+from logkit.analysis.columns import ROW, columns
+from logkit.analysis.conditions import Condition
 from logkit.errors import SettingError
 from logkit.stats.templates import COLUMN, parameters
 
@@ -54,10 +56,9 @@ class Pattern:
         The index are the rows' positions in `events` of the snapshot. Columns are called after what stands before the
         wildcard (`user=<*>`), else p1, p2 … by its number. Put back into the template, a row's texts give its message.
         """
-        found = self._snapshot.with_patterns().frame.select("message", COLUMN).with_row_index("row")
-        found = found.filter(pl.col(COLUMN) == self.id)
+        found = columns(self._snapshot.with_patterns(), [ROW, "message"], Condition({COLUMN: (self.id,)}))
         made = rows.to_pandas(parameters(self.template, found["message"]).to_arrow(), nullable=())
-        made.index = found["row"].to_pandas().astype("int64").rename(None)
+        made.index = found[ROW].to_pandas().astype("int64").rename(None)
         return made
 
     @property

@@ -6,7 +6,7 @@ them are one template is decided here, from all of them at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -15,10 +15,7 @@ from logkit import schema
 from logkit.stats import Stats
 from logkit.stats.frames import levels_of, names_of, times_of
 from logkit.stats.ladder import NEVER
-from logkit.stats.templates import Templates
-
-if TYPE_CHECKING:
-    pass
+from logkit.stats.templates import Templates, id_of
 
 _TREND_POINTS: Final = 16
 _BARS: Final = " ▁▂▃▄▅▆▇█"
@@ -43,7 +40,7 @@ def table(stats: Stats, found: Templates) -> pl.DataFrame:
 def _counts(stats: Stats, found: Templates) -> pl.DataFrame:
     """pattern, service, level, template, count, first_us, last_us, trend, example."""
     tables, counted = stats.tables, stats.patterns
-    of_mask = pl.Series([found.of_mask[text] for text in counted.masks], dtype=pl.String)
+    of_mask = pl.Series([found.template_of(text) for text in counted.masks], dtype=pl.String)
     keys = counted.totals.keys
     rows = pl.DataFrame(
         {
@@ -62,7 +59,8 @@ def _counts(stats: Stats, found: Templates) -> pl.DataFrame:
         + [pl.Series(f"place_{n}", place) for n, place in enumerate(counted.places)]
     )
     examples = examples.sort("place_0", "place_1", "place_2").unique("template", keep="first", maintain_order=True)
-    ids = pl.DataFrame(list(found.ids.items()), {"template": pl.String, "pattern": pl.String}, orient="row")
+    templates = rows["template"].unique()
+    ids = pl.DataFrame([templates, pl.Series("pattern", map(id_of, templates), pl.String)])
     return (
         rows.join(examples.select("template", "example"), on="template")
         .join(ids, on="template")
@@ -77,7 +75,7 @@ def timeline(stats: Stats, found: Templates) -> pl.DataFrame:
     Buckets are `stats.patterns.width_us` wide; events without a time are left out.
     """
     tables, counted = stats.tables, stats.patterns
-    ids = pl.Series([found.ids[found.of_mask[text]] for text in counted.masks], dtype=pl.String)
+    ids = pl.Series([found.id_of_mask(text) for text in counted.masks], dtype=pl.String)
     keys = counted.buckets.keys
     rows = pl.DataFrame(
         {

@@ -11,9 +11,10 @@ import polars as pl
 from logkit import schema
 from logkit.analysis import order
 from logkit.analysis.columns import columns
+from logkit.analysis.conditions import Condition
 from logkit.analysis.coupling import coupling
 from logkit.analysis.rows import to_pandas
-from logkit.analysis.traces import resolution_of, shifted, trace_id
+from logkit.analysis.traces import opening, resolution_us, shifted, trace_id
 from logkit.analysis.windows import Window, window_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 _LEAST_UNTRACED: Final = 5
 _MOST_ROWS: Final = 400_000
-"""Rows of the window that are looked at to learn who logs first where errors alone cannot tell."""
+"""Of the window only the first so many events are looked at to learn who logs first where errors alone cannot tell."""
 
 EDGES: Final[dict[str, pl.DataType]] = {
     "source": pl.String(),
@@ -122,12 +123,10 @@ def propagation(snapshot: Snapshot, given: Any, min_level: str, shifts: dict[str
 
 def _errors(snapshot: Snapshot, min_level: str, shifts: dict[str, float]) -> pl.DataFrame:
     """The errors with a time: timestamp, service, trace, low and high (µs, where the time of each lies)."""
-    rank = schema.LEVELS.index(min_level)
-    rows = columns(snapshot, ["timestamp", "service", "level", "trace_id", "message"])
-    found = rows.filter((pl.col("level").to_physical() >= rank) & pl.col("timestamp").is_not_null())
-    times = rows.lazy().select("timestamp", "service").collect()
+    levels = schema.LEVELS[schema.LEVELS.index(min_level) :]
+    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"], Condition({"level": levels}))
     low = pl.col("timestamp").dt.timestamp("us")
-    found = found.with_columns(trace_id(), resolution_of(times, found["service"].unique().to_list()))
+    found = rows.filter(pl.col("timestamp").is_not_null()).with_columns(trace_id(), resolution_us(snapshot))
     found = shifted(found, shifts)
     return found.select(
         "timestamp",
@@ -160,10 +159,11 @@ def _ranked(snapshot: Snapshot, firsts: pl.DataFrame, window: Window, shifts: di
 
 def _lasts(snapshot: Snapshot, window: Window, shifts: dict[str, float]) -> pl.DataFrame:
     """When each service had its last word in the window's traces, errors or not: a caller waits for the called."""
-    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"])
+    some = opening(snapshot, window.start_us, window.stop_us, _MOST_ROWS)
+    asked = Condition({}, some.start_us, some.stop_us)
     low = pl.col("timestamp").dt.timestamp("us")
-    rows = rows.with_columns(low.alias("low")).filter(_within(window)).head(_MOST_ROWS)
-    rows = shifted(rows.with_columns(resolution_of(rows, rows["service"].unique().to_list()), trace_id()), shifts)
+    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message"], asked)
+    rows = shifted(rows.with_columns(resolution_us(snapshot), trace_id()), shifts)
     rows = rows.filter(pl.col("trace").is_not_null()).with_columns(low.alias("low"))
     found = rows.group_by("trace", "service").agg(
         pl.col("low").max(), (pl.col("low") + pl.col("resolution_us")).max().alias("high")
@@ -227,7 +227,9 @@ def _counted(services: pl.DataFrame, now: pl.DataFrame, usual: pl.DataFrame, tra
     low, high = _wilson(table["began"].to_numpy(), traces)
     share = table["began"] / traces if traces else table["began"] * 0
     table = table.with_columns(share.alias("share"), pl.Series("low", low), pl.Series("high", high))
-    return table.sort(pl.col("began") - pl.col("expected"), "first_error", descending=[True, False]).select(*SERVICES)
+    # Rounded: sums of thirds differ in their last digit with the order in which they were added.
+    more = (pl.col("began") - pl.col("expected")).round(6)
+    return table.sort(more, "first_error", "service", descending=[True, False, False]).select(*SERVICES)
 
 
 def _wilson(hits: np.ndarray[Any, Any], trials: int, z: float = 1.959964) -> tuple[Any, Any]:
@@ -249,7 +251,7 @@ def _scale(snapshot: Snapshot, window: Window) -> float:
 
 def _origin(services: pl.DataFrame, timed: pl.DataFrame, traces: int) -> tuple[str, str]:
     if not traces:
-        return "onset", str(services.sort("first_error")["service"][0])
+        return "onset", str(services.sort("first_error", "service")["service"][0])
     name = str(services["service"][0])
     return ("time" if (timed["source"] == name).any() else "trace"), name
 
@@ -260,7 +262,8 @@ def _summed(edges: pl.DataFrame, traces: int) -> pl.DataFrame:
         (pl.col("weight").sum() / traces).alias("share"),
         (pl.col("lag_us").median() / 1000).alias("lag_ms"),
     )
-    return table.sort("traces", "source", "target", descending=[True, False, False]).select(*EDGES)
+    by = [pl.col("traces").round(6), pl.col("source"), pl.col("target"), pl.col("basis")]
+    return table.sort(by, descending=[True, False, False, False]).select(*EDGES)
 
 
 def _pandas(table: pl.DataFrame | None, kinds: dict[str, pl.DataType]) -> pd.DataFrame:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -10,11 +12,10 @@ import polars as pl
 
 from logkit import schema
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 from logkit.stats.masks import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
-
     import pandas as pd
     import pyarrow as pa
 
@@ -91,18 +92,78 @@ def paths_of(capture: Capture) -> dict[tuple[int, int], str]:
 def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
     """Rows in any order, with their source, generation and offset, as `joined` gives them: sorted, and with
     those of `COLUMNS` they have."""
+    place = _places(rows, capture)
+    found = rows.with_columns(place["file"])
+    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
+    order = _order(place)
+    return found if order is None else found[order]
+
+
+def order_of(rows: pl.DataFrame, capture: Capture) -> Ints:
+    """The positions of rows, by their source, generation and offset, in the order of `joined`."""
+    order = _order(_places(rows, capture))
+    return np.arange(rows.height) if order is None else order.to_numpy().astype(np.int64)
+
+
+Key = tuple[int, int]
+"""A source and one of its generations."""
+
+Offsets = Callable[[Collection[Key]], Iterable[tuple[Key, Ints]]]
+"""The offsets of all rows of these sources, in pieces, in no order."""
+
+
+def positions(places: pl.DataFrame, heights: Mapping[Key, int], offsets: Offsets, capture: Capture) -> Ints:
+    """The positions in `joined` of rows, by their source, generation and offset."""
+    found = np.zeros(places.height, np.int64)
+    own: dict[Key, Ints] = {
+        (source, generation): part["nth"].to_numpy()
+        for (source, generation), part in places.with_row_index("nth").partition_by(*_KEY, as_dict=True).items()
+    }
+    starts, sought = _starts(heights, capture), places["offset"].to_numpy()
+    for key, rows in own.items():
+        found[rows] = starts[key]
+    for key, some in offsets(own):
+        found[own[key]] += np.searchsorted(np.sort(some, kind="stable"), sought[own[key]])
+    return found
+
+
+def place_at(position: int, heights: Mapping[Key, int], offsets: Offsets, capture: Capture) -> tuple[int, int, int]:
+    """The source, generation and offset of the row at that position in `joined`; raises IndexError."""
+    for key, start in _starts(heights, capture).items():
+        if start <= position < start + heights[key]:
+            some = np.concatenate([part for _, part in offsets((key,))])
+            return *key, int(np.partition(some, position - start)[position - start])
+    raise IndexError(position)
+
+
+def _starts(heights: Mapping[Key, int], capture: Capture) -> dict[Key, int]:
+    """The position of the first row of each source and generation."""
+    paths = paths_of(capture)
+    keys = sorted(heights, key=lambda key: (paths.get(key, ""), key[1], key[0]))
+    return dict(zip(keys, accumulate((heights[key] for key in keys), initial=0), strict=False))
+
+
+_KEY: Final = ("source", "generation")
+
+
+def _places(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
+    """Each row's offset, its file, and the rank of its source and generation.
+
+    The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
+    """
     key, paths = ["source", "generation"], paths_of(capture)
     keys = rows.select(key).unique()
     files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
     places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
-    # The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
-    place = rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
-    found = rows.with_columns(place["file"])
-    found = found.select(pl.col(*(name for name in COLUMNS if name in found.columns)), pl.exclude(COLUMNS))
+    return rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
+
+
+def _order(place: pl.DataFrame) -> pl.Series | None:
+    """What puts the rows in order; None where they are."""
     rank, offset = place["rank"].to_numpy(), place["offset"].to_numpy()
     if ((rank[1:] > rank[:-1]) | ((rank[1:] == rank[:-1]) & (offset[1:] >= offset[:-1]))).all():
-        return found
-    return found[place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()]
+        return None
+    return place.select(pl.arg_sort_by("rank", "offset", maintain_order=True)).to_series()
 
 
 def _ordered(rows: pl.DataFrame) -> pl.DataFrame:

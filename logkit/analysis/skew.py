@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from logkit.analysis.columns import columns
+from logkit.analysis.conditions import Condition
 from logkit.analysis.rows import to_pandas
-from logkit.analysis.traces import resolution_of, trace_id
+from logkit.analysis.traces import opening, resolution_us, trace_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _LEAST_TRACES: Final = 20
 _LONGER: Final = 0.9
 _TIGHTEST: Final = 0.1
-_MOST_ROWS: Final = 500_000
+_MOST_ROWS: Final = 200_000
+"""Only the last so many events are looked at."""
 
 SCHEMA: Final[dict[str, pl.DataType]] = {
     "service": pl.String(),
@@ -53,10 +55,10 @@ def shifts(table: pd.DataFrame) -> dict[str, float]:
 
 def _extents(snapshot: Snapshot) -> pl.DataFrame:
     """From when to when each service was at work in each trace: trace, service, bounds of begin and end (µs)."""
-    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message", "duration_ms"])
-    rows = rows.filter(pl.col("timestamp").is_not_null())
-    rounded = resolution_of(rows, rows["service"].unique().to_list())
-    rows = rows.with_columns(rounded).tail(_MOST_ROWS).with_columns(trace_id()).filter(pl.col("trace").is_not_null())
+    some = opening(snapshot, None, None, _MOST_ROWS, last=True)
+    asked = Condition({}, some.start_us, some.stop_us)
+    rows = columns(snapshot, ["timestamp", "service", "trace_id", "message", "duration_ms"], asked)
+    rows = rows.with_columns(resolution_us(snapshot), trace_id()).filter(pl.col("trace").is_not_null())
     end = pl.col("timestamp").dt.timestamp("us")
     begin = end - (pl.col("duration_ms").fill_null(0.0).clip(0, 1e9) * 1000).cast(pl.Int64)
     return rows.group_by("trace", "service").agg(

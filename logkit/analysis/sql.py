@@ -43,15 +43,16 @@ def run(query: str, snapshot: Snapshot, params: Mapping[str, object]) -> pd.Data
     """
     import duckdb
 
-    scan = snapshot.rows.scan() if isinstance(snapshot.rows, StoredRows) else None
+    kept = snapshot.rows
+    scan = kept.scan(snapshot) if isinstance(kept, StoredRows) else None
     tables = {name: snapshot.tables(name) for name in (NAMES if scan is None else _named(query))}
     with duckdb.connect(":memory:", config=dict(_CONFIG)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"CREATE TYPE level AS {_ENUM}")
         for name, frame in tables.items():
             _register(connection, name, frame)
-        if scan is not None:
-            _register_scan(connection, scan, rows.joined(snapshot.capture.frames, snapshot.capture))
+        if scan is not None and isinstance(kept, StoredRows):
+            _register_scan(connection, scan, kept.held(snapshot))
         connection.execute("SET lock_configuration = true")
         try:
             ranked = rank_levels(query, params)

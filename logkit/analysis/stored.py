@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from logkit import schema
-from logkit.analysis import conditions, rows
-from logkit.analysis.conditions import Condition
+from logkit.analysis import conditions, naming, rows
+from logkit.analysis.conditions import Condition, one_of
+from logkit.analysis.rows import Key
 from logkit.capture import EventFrame
 from logkit.errors import NeedsEvents, SnapshotError, SnapshotExpired
 from logkit.sinks import copying
-from logkit.sinks.filters import RowFilter
+from logkit.sinks.filters import KEYS, RowFilter, dtype_of
 from logkit.sinks.scan import Scan
 from logkit.sinks.view import Kept
 from logkit.stats import Limits, Stats
+from logkit.stats.groups import Ints
 from logkit.stats.masks import mask
-from logkit.stats.templates import COLUMN
+from logkit.stats.templates import COLUMN, added
 
 if TYPE_CHECKING:
     from logkit.capture import Capture
     from logkit.sinks.view import StoreView
     from logkit.snapshot import Snapshot
+    from logkit.stats.templates import Templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,48 +69,59 @@ class StoredRows:
         found, named = self._joined(self.view, self.capture), snapshot.named
         return found.drop(schema.MASK, strict=False) if named is None else named.named(found)
 
-    def columns(self, snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:
-        """These columns of all rows, as far as any row has them and perhaps some more, in the order of `frame`."""
+    def columns(self, snapshot: Snapshot, names: Sequence[str], where: Condition | None = None) -> pl.DataFrame:
+        """These columns of all rows that fulfil `where`, as far as any row has them and perhaps some more, in the
+        order of `frame`."""
+        if where is not None:
+            narrowed = type(snapshot)(self.selected(snapshot, where))
+            return narrowed.rows.columns(narrowed, names)
         named = snapshot.named if COLUMN in names else None
-        asked = dict.fromkeys((*names, "source", "generation", "offset"))
-        if named is not None:
-            asked.update(dict.fromkeys(("message", schema.MASK)))
+        asked = dict.fromkeys((*names, *KEYS, "offset"))
         asked.pop("file", None)
-        held = rows.joined(self.capture.frames, self.capture, list(asked)).drop("file")
-        found = pl.concat(
-            [self.view.frame(list(asked)), held.select(asked.keys() & set(held.columns))], how="diagonal_relaxed"
-        )
-        found = rows.placed(found, self.capture)
-        return found if named is None else named.named(found)
+        held = self.capture.frames if named is None else rows.named(self.capture.frames, named)
+        own = rows.joined(held, self.capture, list(asked)).drop("file")
+        if named is None:
+            stored = self.view.frame(list(asked))
+        else:
+            del asked[COLUMN]
+            stored = self._named(snapshot, named, [naming.own_name(snapshot, self.view, name) for name in asked])
+        return rows.placed(pl.concat([stored, own], how="diagonal_relaxed"), self.capture)
+
+    def _named(self, snapshot: Snapshot, named: Templates, names: list[str]) -> pl.DataFrame:
+        """These columns of the stored rows, and the ids of their templates."""
+        ids = naming.ids(snapshot, self.view)
+        if ids is None:
+            return named.named(self.view.frame(list(dict.fromkeys((*names, "message", schema.MASK)))))
+        found = self.view.frame([*names, schema.MASK])
+        if not found.height:
+            return added(found.drop(schema.MASK, strict=False), pl.Series(COLUMN, [], pl.String))
+        numbers = found.select(schema.MASK).join(ids, on=schema.MASK, how="left", maintain_order="left")
+        return added(found.drop(schema.MASK), numbers[COLUMN])
 
     def shown(self, snapshot: Snapshot) -> tuple[EventFrame, ...]:
         """See `Snapshot.shown`: all rows, a frame per source and generation."""
-        frame, place = snapshot.frame, ["source", "generation"]
-        own = frame.drop("file", *place)
-        runs = frame.select(pl.struct(place).rle()).to_series().struct.unnest()
-        parts, at = [], 0
-        for length, one in runs.iter_rows():
-            parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
-            at += length
-        return tuple(parts)
+        return _frames(snapshot.frame)
 
     def with_patterns(self, snapshot: Snapshot) -> Capture:
-        """See `Snapshot.with_patterns`: a capture that has the rows in memory."""
-        capture, named = replace(self.capture, templates=snapshot.mined[1]), snapshot.named
-        if named is None:
-            snapshot = type(snapshot)(capture)
-        return replace(
-            capture,
-            lineage=f"{capture.lineage} | fetched",
-            parts=(snapshot.stats,),
-            frames=snapshot.shown,
-            keep_events=max(snapshot.frame.height, capture.keep_events),
-            patterns=False,
-            templates=snapshot.named,
-            store=None,
-            store_status=None,
-            whole=None,
-        )
+        """See `Snapshot.with_patterns`: the rows stay in the store, and are named as they are fetched."""
+        stats, named = snapshot.mined
+        counted = (stats,) if not snapshot.dropped_events else self.capture.parts
+        return replace(self.capture, parts=counted, templates=snapshot.named or named)
+
+    def held(self, snapshot: Snapshot) -> pl.DataFrame:
+        """The rows that are not in the store, in the order of `frame`."""
+        named, frames = snapshot.named, self.capture.frames
+        found = rows.joined(frames if named is None else rows.named(frames, named), self.capture)
+        return found.drop(schema.MASK, strict=False)
+
+    def fields(self, snapshot: Snapshot) -> dict[str, pl.DataType]:
+        """The names and dtypes of the columns that its rows may have, as `frame` has them."""
+        moved = naming.moved(snapshot, self.view)
+        names = [moved if name == COLUMN and moved else name for name in self.view.fields() if name != schema.MASK]
+        own = {name: dtype_of(name) for name in names}
+        held = rows.joined(self.capture.frames, self.capture).drop(schema.MASK, strict=False)
+        found = {**dict(rows.joined((), self.capture).schema), **own, **dict(held.schema)}
+        return found if snapshot.named is None else {**found, COLUMN: pl.String()}
 
     def rejected(self) -> pl.DataFrame:
         """The same, only of records that their file's format could not read."""
@@ -123,17 +137,40 @@ class StoredRows:
         return found.drop(name for name in own if found[name].null_count() == found.height)
 
     def batches(self, names: Sequence[str]) -> Iterator[pl.DataFrame]:
-        """These columns of all rows, some rows at a time, in no order."""
+        """These columns of all rows, as far as any row has them, some rows at a time, in no order."""
         yield from self.view.batches(names)
-        yield from (part.frame.select(names) for part in self.capture.frames)
+        for part in self.capture.frames:
+            yield part.frame.select(name for name in names if name in part.frame.columns)
 
-    def scan(self) -> Scan:
-        """The stored rows as SQL takes them, with all columns the store has."""
-        return Scan(
-            self.view,
-            (*rows.COLUMNS, *(name for name in self.view.fields() if name != schema.MASK)),
-            rows.paths_of(self.capture),
-        )
+    def heights(self) -> dict[Key, int]:
+        """How many rows there are of each source and generation."""
+        with self.view.query(()) as query:
+            found = query.table("source, generation, count(*) AS n", " GROUP BY ALL")
+        heights = {(source, generation): n for source, generation, n in found.iter_rows()}
+        for part in self.capture.frames:
+            key = part.source, part.generation
+            heights[key] = heights.get(key, 0) + part.frame.height
+        return heights
+
+    def offsets(self, keys: Collection[Key]) -> Iterator[tuple[Key, Ints]]:
+        """The offsets of all rows of these sources, in pieces, in no order."""
+        found = self.view.where(RowFilter(sources=tuple(keys))).frame((*KEYS, "offset"))
+        for (source, generation), part in found.partition_by(*KEYS, as_dict=True).items():
+            yield (source, generation), part["offset"].to_numpy()
+        for held in self.capture.frames:
+            if (held.source, held.generation) in keys:
+                yield (held.source, held.generation), held.frame["offset"].to_numpy()
+
+    def scan(self, snapshot: Snapshot) -> Scan:
+        """The stored rows as SQL takes them, with all columns the store has, and the template where events name it."""
+        stored = (*rows.COLUMNS, *self.view.fields())
+        shown = [name for name in self.fields(snapshot) if naming.own_name(snapshot, self.view, name) in stored]
+        own = {
+            name: naming.own_name(snapshot, self.view, name)
+            for name in shown
+            if snapshot.named is None or name != COLUMN
+        }
+        return Scan(self.view, own, rows.paths_of(self.capture), naming.namer(snapshot, self.view))
 
     def own_fields(self, snapshot: Snapshot) -> set[str] | None:
         """The columns beside `rows.COLUMNS` that events of the store, or held ones, have; None before the first."""
@@ -141,24 +178,61 @@ class StoredRows:
         if whole.parts is not None and not any(whole.parts):
             return None
         found = {*self.view.fields(), *(conditions.own_fields(whole.frames) or ())} - {schema.MASK}
-        return found if snapshot.named is None else found | {COLUMN}
+        moved = naming.moved(snapshot, self.view)
+        return found if snapshot.named is None else found | {COLUMN, *([moved] if moved else [])}
 
     def selected(self, snapshot: Snapshot, condition: Condition) -> Capture:
-        """The part that fulfils `condition`; no row is fetched for it, but where it asks for templates all are."""
-        capture = self.capture
-        if COLUMN in condition.fields and snapshot.named is not None:
-            known = (
-                snapshot.with_patterns() if capture.templates is None else type(snapshot)(self.with_patterns(snapshot))
-            )
-            return known.rows.selected(known, condition)
+        """The part that fulfils `condition`; no row is fetched for it, but where only messages tell their templates."""
+        capture, held = self.capture, self.capture.frames
+        fields = {
+            naming.own_name(snapshot, self.view, name): values
+            for name, values in condition.fields.items()
+            if name != COLUMN
+        }
+        if COLUMN in condition.fields and (named := snapshot.named) is not None:
+            ids = naming.ids(snapshot, self.view)
+            if ids is None:
+                return self._collected(snapshot, named, condition)
+            numbers = ids.filter(one_of(COLUMN, condition.fields[COLUMN], ids))[schema.MASK].to_list()
+            fields[schema.MASK] = tuple(numbers)
+            held = naming.fulfilling(condition, capture, named)
+        elif snapshot.named is not None:
+            held = naming.fulfilling(condition, capture, snapshot.named)
+        else:
+            fields, held = dict(condition.fields), condition.rows(held, capture)
         return replace(
             capture,
             lineage=f"{capture.lineage} | {condition}",
             parts=self._told(snapshot, condition),
-            frames=condition.rows(capture.frames, capture),
-            store=self.view.where(condition.pushed(capture)),
+            frames=held,
+            store=self.view.where(replace(condition, fields=fields).pushed(capture)),
             whole=capture.whole or capture,
             templates=snapshot.named,
+        )
+
+    def _collected(self, snapshot: Snapshot, named: Templates, condition: Condition) -> Capture:
+        """The part that fulfils `condition`, which asks for templates that only messages tell: its rows in memory."""
+        ids = condition.fields[COLUMN]
+        others = {name: values for name, values in condition.fields.items() if name != COLUMN}
+        rest = type(snapshot)(self.selected(snapshot, replace(condition, fields=others))).rows
+        assert isinstance(rest, StoredRows)
+        with rest.view.query() as query:
+            names = list(query.columns)
+        held = rows.joined(rest.capture.frames, self.capture).drop("file")
+        own = [named.named(part) for part in (*rest.view.batches(names), held)]
+        found = pl.concat([part.filter(one_of(COLUMN, ids, part)) for part in own], how="diagonal_relaxed")
+        frames = _frames(rows.placed(found, self.capture))
+        return replace(
+            self.capture,
+            lineage=f"{self.capture.lineage} | {condition}",
+            parts=(rows.stats_of(frames, snapshot.stats.limits),),
+            frames=frames,
+            keep_events=max(found.height, self.capture.keep_events),
+            patterns=False,
+            templates=named,
+            store=None,
+            store_status=None,
+            whole=None,
         )
 
     def _told(self, snapshot: Snapshot, condition: Condition) -> tuple[Stats] | None:
@@ -216,3 +290,14 @@ class StoredRows:
         if not self.view.expired_events():
             return self.view.stats(limits)
         return self.stats().minus(rows.stats_of(self.capture.frames, limits))
+
+
+def _frames(placed: pl.DataFrame) -> tuple[EventFrame, ...]:
+    """Rows in the order of `Snapshot.frame` as frames, one per source and generation."""
+    own = placed.drop("file", *KEYS)
+    runs = placed.select(pl.struct(KEYS).rle()).to_series().struct.unnest()
+    parts, at = [], 0
+    for length, one in runs.iter_rows():
+        parts.append(EventFrame(one["source"], one["generation"], own.slice(at, length)))
+        at += length
+    return tuple(parts)

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from logkit.analysis.columns import columns
+from logkit.analysis.columns import ROW, columns
+from logkit.analysis.conditions import Condition
 from logkit.analysis.rows import to_pandas
+from logkit.analysis.windows import Window
 from logkit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _IN_TEXT: Final = (
 
 _FEWEST: Final = 6
 _US: Final = 1_000_000
+_FOREVER: Final = 1 << 62
 
 COLUMNS: Final = ("timestamp", "since_ms", "service", "level", "message", "duration_ms", "file", "offset")
 """The columns of `Snapshot.trace`."""
@@ -43,12 +46,7 @@ def trace(snapshot: Snapshot, identity: str, shifts: dict[str, float] | None = N
             setting="id",
             value=identity,
         )
-    rows = columns(snapshot, ["trace_id", "message"])
-    found = rows.select(
-        ((pl.col("trace_id") == wanted) | pl.col("message").str.contains(wanted, literal=True)).fill_null(False)
-    ).to_series()
-    own = columns(snapshot, [name for name in COLUMNS if name != "since_ms"])
-    table = own.with_row_index("row").filter(found)
+    table = columns(snapshot, [ROW, *(name for name in COLUMNS if name != "since_ms")], Condition(trace=wanted))
     if not table.height:
         raise SettingError(
             f"expected a trace id that occurs in the rows kept, found {identity!r} in none; "
@@ -57,14 +55,14 @@ def trace(snapshot: Snapshot, identity: str, shifts: dict[str, float] | None = N
             value=identity,
         )
     table = shifted(table, shifts or {})
-    ends = table.with_columns(resolution_of(own, table["service"].unique().to_list()))
+    ends = table.with_columns(resolution_us(snapshot))
     # What has a duration is written at its end: of a second that says no more, that is more likely the end, too.
     rounded = pl.when(pl.col("duration_ms").is_not_null()).then("resolution_us").otherwise(0).cast(pl.Duration("us"))
-    ordered = ends.sort(pl.col("timestamp") + rounded, "row", nulls_last=True)
+    ordered = ends.sort(pl.col("timestamp") + rounded, ROW, nulls_last=True)
     since = (pl.col("timestamp") - pl.col("timestamp").min()).dt.total_microseconds() / 1000
     labelled = ordered.with_columns(since.alias("since_ms"))
     frame = to_pandas(labelled.select(COLUMNS).to_arrow(), nullable=())
-    return frame.set_index(labelled["row"].to_pandas().rename("row"))
+    return frame.set_index(labelled[ROW].to_pandas().rename(ROW))
 
 
 def shifted(rows: pl.DataFrame, shifts: dict[str, float]) -> pl.DataFrame:
@@ -75,19 +73,39 @@ def shifted(rows: pl.DataFrame, shifts: dict[str, float]) -> pl.DataFrame:
     return rows.with_columns(pl.col("timestamp") - (off * 1000).round().cast(pl.Int64).cast(pl.Duration("us")))
 
 
-def resolutions(rows: pl.DataFrame) -> dict[str, int]:
+def resolutions(snapshot: Snapshot) -> dict[str, int]:
     """How finely each service writes its time, in µs: 1 s or 1 ms where no event of it says more."""
+    return snapshot._once("resolutions", lambda: _resolutions(snapshot))
+
+
+def _resolutions(snapshot: Snapshot) -> dict[str, int]:
     us = pl.col("timestamp").dt.timestamp("us")
     steps = [(us % step == 0).all().alias(str(step)) for step in (_US, 1000)]
-    table = rows.filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
+    parts = list(snapshot.rows.batches(["timestamp", "service"]))
+    if not parts:
+        return {}
+    table = pl.concat(parts).filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
     return {service: _US if whole else 1000 if milli else 1 for service, whole, milli in table.iter_rows()}
 
 
-def resolution_of(rows: pl.DataFrame, services: list[str]) -> pl.Expr:
+def resolution_us(snapshot: Snapshot) -> pl.Expr:
     """For each row by how much its time may be too early: what its service rounds off."""
-    found = resolutions(rows.filter(pl.col("service").is_in(services)))
+    found = resolutions(snapshot)
     return (
         pl.col("service")
         .replace_strict(list(found), list(found.values()), default=1, return_dtype=pl.Int64)
         .alias("resolution_us")
     )
+
+
+def opening(snapshot: Snapshot, start_us: int | None, stop_us: int | None, most: int, *, last: bool = False) -> Window:
+    """The first part of that time (or the last one) which has no more than `most` events, but a bucket of the
+    statistics at least: where that many tell all there is to learn."""
+    stats = snapshot.stats
+    counts = stats.timeline(stats.width_us, None, fill=False)
+    at = counts["bucket_us"]
+    inside = counts.filter((at + stats.width_us > (start_us or 0)) & (at < (stop_us or _FOREVER)))
+    inside = inside.sort("bucket_us", descending=last)
+    some = inside.filter((pl.col("events").cum_sum() <= most) | (pl.int_range(pl.len()) == 0))["bucket_us"]
+    low, high = (int(some.min()), int(some.max()) + stats.width_us) if len(some) else (0, 0)  # type: ignore[arg-type]
+    return Window(max(low, start_us or 0), min(high, stop_us or _FOREVER))

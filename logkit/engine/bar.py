@@ -10,6 +10,8 @@ from typing import Any
 from logkit.engine.state import Totals
 
 _AFTER_SECONDS = 2.0  # loading the libraries for the first time is no long work
+# shorter than tqdm's own: in a notebook the bar has what the words leave of the line
+_LOOK = "{l_bar}{bar}| {n_fmt}B of {total_fmt}B, {elapsed}<{remaining}{postfix}"
 
 
 class Bar:
@@ -32,11 +34,13 @@ class Bar:
         if self._bar is None:
             from tqdm.auto import tqdm
 
-            self._bar = tqdm(unit="B", unit_scale=True, unit_divisor=1000, desc="logkit.read", leave=False)
-        self._bar.total = totals.total_bytes
+            total = totals.total_bytes
+            self._bar = tqdm(total=total, unit_scale=True, desc="logkit.read", leave=False, bar_format=_LOOK)
+        elif self._bar.total != totals.total_bytes:
+            self._bar.reset(totals.total_bytes)  # in a notebook the bar's end moves only so
+        self._bar.start_t = time.time() - (time.monotonic() - self._began)  # by tqdm's clock
         self._bar.n = min(totals.finished_bytes, totals.total_bytes)
-        rate = totals.events / max(time.monotonic() - self._began, 1e-9)
-        said = [f"{totals.events:,} events", self._say(found), f"{rate / 1e6:.2f} M/s"]
+        said = [f"{totals.events:,} events", self._say(found)]
         self._bar.set_postfix_str(", ".join(filter(None, said)), refresh=True)
 
     def _say(self, found: Callable[[], str]) -> str:

@@ -35,13 +35,13 @@ class Census:
         self.missing: dict[File, float] = {}  # known, but not found by scans: followed since
         self._last: dict[str, Found] = {}
         self._departed: OrderedDict[File, Key] = OrderedDict()
-        self._stems: dict[str, dict[Key, int]] = {}  # sources by what their names have in common: since which scan
+        self._stems: dict[str, dict[Key, int]] = {}  # sources by what their names have in common: since which look
         self._stem_of: dict[Key, str] = {}
-        self._scans = 0
+        self._looks = 0  # at folders: scans, and those at what is beside a file
 
     def news(self, found: Iterable[Found]) -> tuple[list[Found], list[File]]:
         """Of the files of a scan those that are new or changed, and the known ones that are not among them."""
-        self._scans += 1
+        self.look_anew()
         last, changed, present = self._last, [], set[File]()
         current: dict[str, Found] = {}
         for one in found:
@@ -52,17 +52,21 @@ class Census:
         self._last = current
         return changed, [file for file in self.known if file not in present]
 
+    def look_anew(self) -> None:
+        """From here on files are found by a later look, so that they may be copies of what is known."""
+        self._looks += 1
+
     def enter(self, key: Key, found: Found, *, was_there: bool = False) -> None:
         """A source is at this file now. Files that appear later may be copies of it.
 
-        `was_there`: the file is no new one, only what it holds, so that also a file of this scan may be.
+        `was_there`: the file is no new one, only what it holds, so that also a file of this look may be.
         """
         self.known[found.device, found.inode] = key
         self.by_path[found.path] = key
         self._departed.pop((found.device, found.inode), None)
         if key not in self._stem_of:
             self._stem_of[key] = service_of_path(found.path)
-            self._stems.setdefault(self._stem_of[key], {})[key] = self._scans - was_there
+            self._stems.setdefault(self._stem_of[key], {})[key] = self._looks - was_there
 
     def remove(self, key: Key) -> None:
         """This is no source of its own."""
@@ -97,7 +101,7 @@ class Census:
         """Sources with a related name that were known before this one appeared, the newest first."""
         related = self._stems[self._stem_of[key]]
         if next(iter(related.values())) == related[key]:
-            return []  # all of them came with one scan, be they thousands
+            return []  # all of them came with one look, be they thousands
         earlier = (one for one, since in reversed(related.items()) if since < related[key])
         return list(itertools.islice(earlier, _MAX_CANDIDATES))
 

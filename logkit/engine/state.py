@@ -239,8 +239,7 @@ class State:
         with self._lock:
             known = tuple(self._progress.values())
             version, events = self._version, self._counted
-        read = sum(p.disk_bytes if p.serial and not p.leases else p.seen_bytes - _open(p) for p in known)
-        return Totals(version, events, read, sum(p.disk_bytes for p in known))
+        return Totals(version, events, sum(map(_read, known)), sum(p.disk_bytes for p in known))
 
     # -- settling
 
@@ -282,8 +281,11 @@ def _frame_of(batch: Batch) -> EventFrame | None:
     return EventFrame(batch.source, batch.generation, batch.frame, batch.held, batch.nbytes)
 
 
-def _open(progress: Progress) -> int:
-    return 0 if progress.serial else min(progress.unread_bytes, progress.seen_bytes)
+def _read(progress: Progress) -> int:
+    """Bytes read as far as a bar goes: of a compressed file it is not known how many will come."""
+    if not progress.leases and (progress.serial or not progress.unread_bytes):
+        return progress.disk_bytes
+    return min(progress.seen_bytes, progress.disk_bytes)
 
 
 def _merge_small(frames: tuple[EventFrame, ...]) -> list[EventFrame]:

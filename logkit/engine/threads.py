@@ -7,10 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from logkit.capture import ThreadStatus
+from logkit.capture import RESTING, ThreadStatus
 from logkit.engine.trace import Trace
-
-_IDLE = frozenset({"starting", "waiting", "sleeping", "blocked"})
 
 
 class Activity:
@@ -33,7 +31,7 @@ class Activity:
         """From now on the thread is in `state`, working on `doing`."""
         before, did, since = self._now
         now = time.monotonic()
-        if before not in _IDLE:
+        if before not in RESTING:
             self.busy_seconds += now - since
         self._trace.append((before, did, since, now))
         self._now = (state, doing, now)
@@ -55,7 +53,7 @@ class Activity:
         since = max(since, start)
         self._trace.append((state, doing, start, since))
         self._trace.append(("holding", lock, since, now))
-        if state not in _IDLE:
+        if state not in RESTING:
             self.busy_seconds += now - start
         self._now = (state, doing, now)
 

@@ -200,6 +200,7 @@ class Tracker:
 
     def _find_rotated(self, before: Progress, now: float) -> None:
         """Files beside one that was rotated which nobody looks at, but which hold what came after it."""
+        self._census.look_anew()
         for found in whereabouts(before, self._census.known)[1]:
             if self._census.returned(found) is None:
                 self._observe(found, now)

@@ -65,6 +65,7 @@ class Watcher:
         self._ties = itertools.count()
         self._backlog: deque[Work] = deque()
         self._delayed: list[tuple[float, int, Work]] = []  # the retry heap: when, tie-breaker, what
+        self._ripe: list[Work] = []  # to be tried again now, or as soon as another file has been looked into
         self._due: dict[Key, float] = {}  # when to plan a source again: an idle flush, or a copy that came to nothing
         self._out: Counter[Key] = Counter()  # pieces of work not concluded: here, queued, or in a worker's hands
         self._next_scan = 0.0
@@ -235,18 +236,20 @@ class Watcher:
 
     def _take_due(self, now: float) -> None:
         while self._delayed and self._delayed[0][0] <= now:
-            _, tie, work = heapq.heappop(self._delayed)
+            self._ripe.append(heapq.heappop(self._delayed)[2])
+        for work in list(self._ripe):
             progress = self._state.progress((work.source, work.generation))
+            again = work
             if isinstance(work, Probe) and progress is not None:
                 if self._tracker.is_too_early(progress):
-                    heapq.heappush(self._delayed, (now + _SCAN_PAUSE, tie, work))
                     continue
                 # What it may be a copy of is another question by now, should its inode have been used again.
-                again = planning.probe(progress, work.final, self._tracker.candidates(progress))
-                work = replace(again, attempt=work.attempt)
+                probe = planning.probe(progress, work.final, self._tracker.candidates(progress))
+                again = replace(probe, attempt=work.attempt)
             elif progress is not None:
-                work = replace(work, path=progress.path)  # it may have been renamed since
-            self._backlog.appendleft(work)
+                again = replace(work, path=progress.path)  # it may have been renamed since
+            self._backlog.appendleft(again)
+            self._ripe.remove(work)
         for key, when in list(self._due.items()):
             if when <= now:
                 del self._due[key]
@@ -317,6 +320,8 @@ class Watcher:
         due = [now + _LONGEST_WAIT, self._next_scan if not self._settings.finite else now + 1.0]
         if self._delayed:
             due.append(self._delayed[0][0])
+        if self._ripe:
+            due.append(now + _SCAN_PAUSE)
         if self._due:
             due.append(min(self._due.values()))
         return max(0.0, min(due) - now)

@@ -27,7 +27,8 @@ def draw_backpressure(found: Backpressure, ax: Axes | None) -> Axes:
         limit = f"bounded: maxsize={run.maxsize}" if run.maxsize else "unbounded"
         at = run.depth.index(run.peak)
         said = f"{limit}, {run.peak} at most, {run.peak_bytes / 1e6:.1f} MB"
-        ax.annotate(said, (run.seconds[at], run.peak), (6, 5), textcoords="offset points", color=colour, fontsize=9)
+        x = 0.3 * run.seconds[-1] if run.maxsize else run.seconds[at]  # clear of the other line
+        ax.annotate(said, (x, run.peak), (6, 5), textcoords="offset points", color=colour, fontsize=9)
         ax.plot(run.producer_seconds, run.depth[_last_put(run.seconds, run.producer_seconds)], "o", color=colour)
     ax.set_ylim(0, most * 1.18)
     ax.set_xlim(0, max(found.unbounded.seconds[-1], found.bounded.seconds[-1]) * 1.04)
@@ -91,7 +92,8 @@ def draw_gil(found: Gil, ax: Axes | None) -> Axes:
         f"{row.speedup:.1f} times   ({row.one_by_one_seconds:.2f} s → {row.at_once_seconds:.2f} s)"
         for row in found.rows
     ]
-    ax.bar_label(bars, labels, padding=5, fontsize=9, color=MUTED)
+    for text in ax.bar_label(bars, labels, padding=5, fontsize=9, color=MUTED):
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
     ax.axvline(1, color="#202020", linewidth=1)
     ax.axvline(found.workers, color="#202020", linewidth=1, linestyle=":")
     ax.set_yticks(range(len(names)), names, fontsize=9)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.racing import guard_name
 from logkit.lab.stage import AnyLock, Stage, Step, Wait
 
@@ -63,12 +64,10 @@ def deadlock(order: Literal["opposite", "same"] = "opposite", threads: int = 2) 
     moment it comes about, by a walk along the wait-for graph, and the threads in it are freed by an exception: they
     have all ended when this returns.
     """
-    if order not in ("opposite", "same") or not 2 <= threads <= 8:
+    threads = asked.whole("threads", threads, 2, 8, 2)
+    if order not in ("opposite", "same"):
         raise SettingError(
-            f"expected order= 'opposite' or 'same' and threads= from 2 to 8, found {order!r} and {threads!r}; "
-            "try order='same', threads=2",
-            setting="order",
-            value=order,
+            f"expected order= 'opposite' or 'same', found {order!r}; try order='same'", setting="order", value=order
         )
     stage = Stage()
     locks = [stage.lock(threading.Lock(), f"lock {chr(ord('A') + at)}") for at in range(threads)]
@@ -94,6 +93,7 @@ def twice(lock: AnyLock) -> Deadlock:
     A `threading.Lock()` waits for itself for ever, a `threading.RLock()` counts. The thread is freed and has ended when
     this returns.
     """
+    asked.lock(lock)
     stage = Stage()
     staged = stage.lock(lock, "the lock")
     finished: list[str] = []

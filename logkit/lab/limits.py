@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.recorder import Recorder
 from logkit.lab.stage import run_all
 
@@ -65,19 +65,18 @@ def semaphore(permits: int | None = 2, *, threads: int = 6, inside_seconds: floa
     permits: of the `threading.BoundedSemaphore` at the door; None opens it to all. threads: 1 to 32. inside_seconds:
     how long each stays. `peak` is exact in every run: a thread stays at least until as many are inside as ever can be.
     """
-    if not 1 <= threads <= 32 or (permits is not None and permits < 1):
-        raise SettingError(
-            f"expected threads= from 1 to 32 and permits= of 1 or more or None, found {threads!r} and {permits!r}; "
-            "try permits=2, threads=6",
-            setting="permits",
-            value=permits,
-        )
+    threads, inside_seconds = (
+        asked.whole("threads", threads, 1, 32, 6),
+        asked.seconds("inside_seconds", inside_seconds, 0.03),
+    )
+    permits = None if permits is None else asked.whole("permits", permits, 1, None, 2)
     recorder = Recorder()
     door = recorder.semaphore("a permit", threads if permits is None else permits)
     most = threads if permits is None else min(permits, threads)
     # guards: inside, peak; notified whenever somebody comes in
     moved = threading.Condition()
     inside = peak = 0
+    stop = threading.Event()
 
     def visit() -> None:
         nonlocal inside, peak
@@ -86,12 +85,17 @@ def semaphore(permits: int | None = 2, *, threads: int = 6, inside_seconds: floa
                 inside += 1
                 peak = max(peak, inside)
                 moved.notify_all()
-                moved.wait_for(lambda: peak >= most, timeout=5)
-            time.sleep(inside_seconds)
+                moved.wait_for(lambda: peak >= most or stop.is_set(), timeout=5)
+            stop.wait(inside_seconds)
             with moved:
                 inside -= 1
 
+    def leave() -> None:
+        stop.set()
+        with moved:
+            moved.notify_all()
+
     began = time.perf_counter()
     visitors = [recorder.thread(visit, name=f"lab-{number}") for number in range(1, threads + 1)]
-    run_all(visitors, threads * inside_seconds + 10)
+    run_all(visitors, threads * inside_seconds + 10, leave)
     return Limited(threads, permits, peak, time.perf_counter() - began, recorder.activity())

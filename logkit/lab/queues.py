@@ -9,7 +9,7 @@ import tracemalloc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.stage import run_all
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _SPARE_SECONDS = 10.0
+_tracing = threading.Lock()  # guards: tracemalloc, of which a process has one
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +99,15 @@ def backpressure(
     threads on a real clock: depths and times differ from run to run, the bound does not. Memory is what Python
     allocates in the whole process meanwhile. Raises LabError if the threads do not end in time.
     """
-    if items < 1 or queue_size < 1 or item_bytes < 1:
-        raise SettingError(
-            f"expected items=, queue_size= and item_bytes= of 1 or more, found {items}, {queue_size} and {item_bytes}; "
-            "try the defaults",
-            setting="items",
-            value=items,
-        )
-    work = (items, item_bytes, produce_seconds, consume_seconds)
-    return Backpressure(items, item_bytes, _run("bounded", queue_size, *work), _run("unbounded", 0, *work))
+    items, queue_size = asked.whole("items", items, 1, 100_000, 150), asked.whole("queue_size", queue_size, 1, None, 8)
+    work = (
+        items,
+        asked.whole("item_bytes", item_bytes, 1, 100_000_000, 100_000),
+        asked.seconds("produce_seconds", produce_seconds, 0.0005),
+        asked.seconds("consume_seconds", consume_seconds, 0.003),
+    )
+    with _tracing:
+        return Backpressure(items, item_bytes, _run("bounded", queue_size, *work), _run("unbounded", 0, *work))
 
 
 def _run(
@@ -121,6 +122,7 @@ def _run(
     memory: list[int] = []
     # guards: seconds, depth, memory
     noting = threading.Lock()
+    stop = threading.Event()
     began, at_first, producer_seconds = time.perf_counter(), tracemalloc.get_traced_memory()[0], 0.0
 
     def note() -> None:
@@ -132,7 +134,8 @@ def _run(
     def produce() -> None:
         nonlocal producer_seconds
         for _ in range(items):
-            time.sleep(produce_seconds)
+            if stop.wait(produce_seconds):
+                break
             waiting.put(bytearray(item_bytes))
             note()
         producer_seconds = time.perf_counter() - began
@@ -140,13 +143,17 @@ def _run(
 
     def consume() -> None:
         while (item := waiting.get()) is not None:
-            time.sleep(consume_seconds)
+            stop.wait(consume_seconds)
             del item
             note()
 
-    parts = [threading.Thread(target=part, name=f"lab-{part.__name__}r", daemon=True) for part in (produce, consume)]
+    def leave() -> None:
+        stop.set()
+        waiting.put(None, timeout=1)  # the consumer now takes without a pause; it may be there alone
+
+    parts = [threading.Thread(target=part, name=f"lab-{part.__name__}r", daemon=True) for part in (consume, produce)]
     try:
-        run_all(parts, items * (produce_seconds + consume_seconds) * 4 + _SPARE_SECONDS)
+        run_all(parts, items * (produce_seconds + consume_seconds) * 4 + _SPARE_SECONDS, leave)
     finally:
         if not tracing:
             tracemalloc.stop()

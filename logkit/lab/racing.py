@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.stage import AnyLock, Stage, StagedLock, Step, Wait
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Shared:
 
     @value.setter
     def value(self, number: int) -> None:
+        if not isinstance(number, int):
+            raise SettingError(
+                f"expected a whole number as shared.value, found {number!r}; try shared.value += 1",
+                setting="shared.value",
+                value=number,
+            )
         self._value = number
         self._stage.note("write", value=number)
 
@@ -119,11 +126,11 @@ def race(lock: AnyLock | None = None, *, threads: int = 2, rounds: int = 3, incr
     does not depend on the machine, its load or the Python version. Raises what `increment` raises, and LabError where
     it waits for something else than the shared number and the lock it was handed. Not for use on a `lab-N` thread.
     """
-    for name, number, top in (("threads", threads, 16), ("rounds", rounds, 100)):
-        if not 1 <= number <= top:
-            raise SettingError(
-                f"expected {name}= from 1 to {top}, found {number!r}; try {name}=3", setting=name, value=number
-            )
+    threads, rounds = asked.whole("threads", threads, 1, 16, 3), asked.whole("rounds", rounds, 1, 100, 3)
+    if lock is not None:
+        asked.lock(lock)
+    if increment is not None:
+        asked.function("increment", increment)
     stage = Stage()
     shared = Shared(stage)
     guard = NoLock() if lock is None else stage.lock(lock, "the lock")

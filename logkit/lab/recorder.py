@@ -9,13 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from logkit.engine.threads import Activity
+from logkit.engine.threads import Activity, describe
+from logkit.errors import LabError
+from logkit.lab import asked
 from logkit.lab.stage import AnyLock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from logkit.analysis.activity import ActivityFrame
+
+
+_SILENT = ""  # the state of a thread that has not said what it does
 
 
 class Recorder:
@@ -32,7 +37,9 @@ class Recorder:
     >>> sorted(recorder.activity()["thread"].unique())
     ['clerk-1', 'clerk-2']
 
-    Any thread may use it; its first use gives a thread a lane. Of each thread the newest `keep_intervals` are kept.
+    Any thread may use it; its first use gives a thread a lane. A thread made by `thread()` is `working` where it says
+    nothing else, and has `died` if it ends in an exception; of any other one only what it says is known. Of each thread
+    the newest `keep_intervals` are kept.
     """
 
     def __init__(self, keep_intervals: int = 4096) -> None:
@@ -40,7 +47,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._activities: list[tuple[threading.Thread, Activity]] = []
         self._mine = threading.local()
-        self._keep_intervals = keep_intervals
+        self._keep_intervals = asked.whole("keep_intervals", keep_intervals, 1, None, 4096)
 
     def __repr__(self) -> str:
         with self._lock:
@@ -53,32 +60,38 @@ class Recorder:
 
     def sleep(self, seconds: float) -> None:
         """Sleep, and say so."""
+        seconds = asked.seconds("seconds", seconds, 0.01)
         with self.during("sleeping"):
             time.sleep(seconds)
 
     def thread(self, target: Callable[..., object], *args: Any, name: str) -> threading.Thread:
         """A thread, not yet started, that is recorded from its start to its end. It is a daemon; join it yourself."""
+        asked.function("target", target)
 
         def run() -> None:
-            activity = self._activity()
+            activity = self._activity("working")
             try:
                 target(*args)
-            finally:
-                activity.enter("stopped")
+            except BaseException as error:
+                activity.enter("died", describe(error))
+                raise
+            activity.enter("stopped")
 
         return threading.Thread(target=run, name=name, daemon=True)
 
     def lock(self, name: str, lock: AnyLock | None = None) -> RecordedLock:
         """A lock (`threading.Lock()` by default) that records who waits for it and who holds it."""
+        if lock is not None:
+            asked.lock(lock)
         return RecordedLock(self, name, threading.Lock() if lock is None else lock)
 
     def semaphore(self, name: str, permits: int) -> RecordedLock:
         """A `threading.BoundedSemaphore` that records who waits for a permit and who has one."""
-        return RecordedLock(self, name, threading.BoundedSemaphore(permits))
+        return RecordedLock(self, name, threading.BoundedSemaphore(asked.whole("permits", permits, 1, None, 2)))
 
     def queue(self, maxsize: int) -> RecordedQueue:
         """A `queue.Queue` that records who waits for an item, and who for room (0: there always is)."""
-        return RecordedQueue(self, maxsize)
+        return RecordedQueue(self, asked.whole("maxsize", maxsize, 0, None, 8))
 
     def activity(self, last_seconds: float | None = None) -> ActivityFrame:
         """What was recorded, as a DataFrame: thread, state, doing, start, end (UTC), seconds."""
@@ -88,7 +101,8 @@ class Recorder:
             known = list(self._activities)
         clock, now = time.monotonic(), time.time()
         threads = [one.status(thread.is_alive()) for thread, one in known]
-        return activity.frame(activity.rows(threads, clock, last_seconds), clock, now)
+        said = [row for row in activity.rows(threads, clock, last_seconds) if row.state not in (_SILENT, "starting")]
+        return activity.frame(said, clock, now)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """The Gantt: a lane per thread, a colour per state."""
@@ -96,13 +110,13 @@ class Recorder:
 
         return draw(self.activity(), ax)
 
-    def _activity(self) -> Activity:
-        """The record of the calling thread."""
+    def _activity(self, at_first: str = _SILENT) -> Activity:
+        """The record of the calling thread, which begins in the state `at_first`."""
         found: Activity | None = getattr(self._mine, "activity", None)
         if found is None:
             thread = threading.current_thread()
             found = self._mine.activity = Activity(thread.name, self._keep_intervals)
-            found.enter("working")
+            found.enter(at_first)
             with self._lock:
                 self._activities.append((thread, found))
         return found
@@ -128,7 +142,10 @@ class RecordedLock:
         return True
 
     def release(self) -> None:
-        """Give it back; the thread goes on with what it was doing."""
+        """Give it back; the thread goes on with what it was doing. Raises LabError if the thread does not hold it."""
+        if not self._stack():
+            me = threading.current_thread().name
+            raise LabError(f"expected {me} to hold {self.name}, found it does not; try acquire() first", threads=(me,))
         self._stack().pop().__exit__(None, None, None)
         self._lock.release()
 
@@ -172,7 +189,7 @@ class RecordedQueue:
             return self._queue.put_nowait(item)
         except queue.Full:
             pass
-        with self._recorder.during("blocked", "room in the queue"):
+        with self._recorder.during("blocked", "room"):
             self._queue.put(item, timeout=timeout)
 
 

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logkit.errors import LabError
+from logkit.errors import LabError, SettingError
 from logkit.lab.schedules import Schedule, blocking
 from logkit.lab.stage import DEADLINE_SECONDS, Step, Wait, run_all
 
@@ -59,6 +59,12 @@ class _Play:
         self.owners: dict[str, str] = {}
         self.ids = [0] * len(schedule.programs)
 
+    def stop(self) -> None:
+        """No more turns: who waits for one goes home."""
+        with self.moved:
+            self.turn = len(self.schedule.order)
+            self.moved.notify_all()
+
     def perform(self, thread: int) -> None:
         """The program of one thread, each step at its turn; what it still holds at the end it gives back."""
         self.ids[thread] = threading.get_native_id()
@@ -102,12 +108,18 @@ def replay(schedule: Schedule) -> Replayed:
     The number is shared, the locks are `threading.Lock`. Returns what it came to, within 5 s; raises LabError if a
     thread does not end. Any thread may call.
     """
+    if not isinstance(schedule, Schedule):
+        raise SettingError(
+            f"expected one schedule, found {type(schedule).__name__}; try lab.interleavings().losing[0]",
+            setting="schedule",
+            value=schedule,
+        )
     play = _Play(schedule)
     threads = [
         threading.Thread(target=play.perform, args=(at,), name=f"lab-{at + 1}", daemon=True)
         for at in range(len(schedule.programs))
     ]
-    run_all(threads, 2 * DEADLINE_SECONDS)
+    run_all(threads, 2 * DEADLINE_SECONDS, play.stop)
     if len(play.steps) < len(schedule.order):
         raise LabError(
             f"expected {len(schedule.order)} steps within {DEADLINE_SECONDS:g} s, found {len(play.steps)}; "

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.stage import Step, Wait
 
 if TYPE_CHECKING:
@@ -145,7 +146,10 @@ def interleavings(program: str | Sequence[str] = "read; add; write", threads: in
     Without locks there are as many as `multinomial` says; with locks those in which nobody passes a held lock. Raises
     SettingError for a step it does not know, and where there would be more than 50,000. Simulated, by one thread.
     """
-    texts = [program] * threads if isinstance(program, str) else list(program)
+    if isinstance(program, str):
+        texts = [program] * asked.whole("threads", threads, 1, 16, 2)
+    else:
+        texts = list(program) if isinstance(program, Sequence) else [program]
     programs = tuple(_parsed(text) for text in texts)
     locked = any(op == "lock" for one in programs for op, _ in one)  # then there are fewer; how many, one finds out
     many = 0 if locked else _multinomial([len(one) for one in programs])
@@ -164,8 +168,12 @@ def _multinomial(lengths: Sequence[int]) -> int:
     return math.factorial(sum(lengths)) // math.prod(map(math.factorial, lengths))
 
 
-def _parsed(text: str) -> Program:
+def _parsed(text: Any) -> Program:
     steps: list[tuple[str, str]] = []
+    if not isinstance(text, str):
+        raise SettingError(
+            f"expected steps in a str, found {text!r}; try 'read; add; write'", setting="program", value=text
+        )
     for step in filter(None, (part.strip() for part in text.split(";"))):
         op, _, name = step.partition(" ")
         if (op in ("read", "add", "write") and not name) or (op in ("lock", "unlock") and name.strip()):

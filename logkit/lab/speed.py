@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING
 
-from logkit.errors import SettingError
+from logkit.lab import asked
 from logkit.lab.stage import run_all
 
 if TYPE_CHECKING:
@@ -107,16 +107,12 @@ def gil(workers: int = 2, *, task_seconds: float = 0.08, processes: bool = True)
     """Measure what running at once gains for a loop in Python, for waiting, and for native code that releases the GIL.
 
     workers: threads, each with a piece of about `task_seconds`, against one thread that does as many; the best of
-    7. processes: whether to measure the Python loop in processes too (spawned: a second or so to start). Figures of
+    7. processes: whether to measure the Python loop in processes too (spawned: a second or so to start; in a
+    script that needs its usual `if __name__ == "__main__":`). Figures of
     this machine and this moment: what else runs on it shows in them. Raises SettingError for numbers that cannot work.
     """
-    if not 1 <= workers <= 64 or task_seconds <= 0:
-        raise SettingError(
-            f"expected workers= from 1 to 64 and task_seconds= above 0, found {workers!r} and {task_seconds!r}; "
-            "try workers=2",
-            setting="workers",
-            value=workers,
-        )
+    workers = asked.whole("workers", workers, 1, 64, 2)
+    task_seconds = asked.seconds("task_seconds", task_seconds, 0.08, least=0.001)
     loop, blocks = _amount(python_loop, 20_000, task_seconds), _amount(native_code, 1, task_seconds)
     kinds: list[tuple[str, Callable[[int], object], int]] = [
         ("a loop in Python", python_loop, loop),

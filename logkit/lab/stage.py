@@ -58,22 +58,42 @@ class Wait:
 
 
 class _Freed(BaseException):
-    """Raised in a thread that is part of a deadlock, so that its `with` blocks give back what it holds."""
+    """Raised in a thread that is part of a deadlock, or whose run was interrupted: its `with` blocks give back what it
+    holds."""
 
 
-def run_all(threads: Sequence[threading.Thread], seconds: float) -> None:
-    """Start all, and join them within a deadline they share. Raises LabError with the names of those still at work."""
+def run_all(threads: Sequence[threading.Thread], seconds: float, stop: Callable[[], object] | None = None) -> None:
+    """Start all, and join them within a deadline they share. Raises LabError with the names of those still at work.
+
+    Interrupted (a `KeyboardInterrupt`), it calls `stop`, and waits for the threads to end before it passes that on.
+    """
     deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    except BaseException:
+        if stop is not None:
+            stop()
+        see_off(threads, deadline)
+        raise
     alive = tuple(thread.name for thread in threads if thread.is_alive())
     if alive:
         raise LabError(
             f"expected every thread to end within {seconds:g} s, found {', '.join(alive)} at work; try less to do",
             threads=alive,
         )
+
+
+def see_off(threads: Sequence[threading.Thread], deadline: float) -> None:
+    """Wait for those that have been started, or are just about to: an interrupt may come in the middle of `start()`."""
+    for thread in threads:
+        while thread in threading.enumerate() and (left := deadline - time.monotonic()) > 0:
+            if thread.is_alive():
+                thread.join(left)
+            else:
+                time.sleep(0.001)
 
 
 class Stage:
@@ -92,6 +112,7 @@ class Stage:
         self._blocked: dict[str, StagedLock] = {}
         self._freed: set[str] = set()
         self._errors: list[BaseException] = []
+        self._over = False  # interrupted: whoever comes to the stage goes home
         self._deadline = time.monotonic() + deadline_seconds
         self._deadline_seconds = deadline_seconds
         self.steps: list[Step] = []
@@ -116,10 +137,17 @@ class Stage:
             threading.Thread(target=self._play, args=(part,), name=f"lab-{number}", daemon=True)
             for number, part in enumerate(parts, 1)
         ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(max(0.0, self._deadline - time.monotonic()) + 1.0)
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(max(0.0, self._deadline - time.monotonic()) + 1.0)
+        except BaseException:  # an interrupt: nobody stays behind
+            with self._moved:
+                self._over = True
+                self._moved.notify_all()
+            see_off(threads, self._deadline)
+            raise
         if self._errors:
             raise self._errors[0]
         alive = tuple(thread.name for thread in threads if thread.is_alive())
@@ -165,8 +193,10 @@ class Stage:
         self._moved.notify_all()
 
     def _wait_locked(self, holds: Callable[[], bool]) -> None:
-        if not self._moved.wait_for(holds, max(0.0, self._deadline - time.monotonic())):
+        if not self._moved.wait_for(lambda: self._over or holds(), max(0.0, self._deadline - time.monotonic())):
             raise self._stuck((threading.current_thread().name,))
+        if self._over:
+            raise _Freed
 
     def _stuck(self, threads: tuple[str, ...]) -> LabError:
         return LabError(
@@ -224,8 +254,10 @@ class StagedLock:
         """Take the lock, waiting for it if need be."""
         stage, me = self._stage, threading.current_thread().name
         with stage._moved:
-            free = self.owner == me or (self.owner is None and self._next is None)
-            if not (free and self._lock.acquire(blocking=False)):
+            free = self.owner is None and self._next is None
+            if not ((free or self.owner == me) and self._lock.acquire(blocking=False)):
+                if free:
+                    raise self._held_outside(me)
                 self._wait_locked(me)
             self.owner = me
             self._depth += 1
@@ -246,7 +278,13 @@ class StagedLock:
             raise _Freed
         self._next = None
         if not self._lock.acquire(blocking=False):
-            raise LabError(f"expected {self.name} to be free, found it held outside of the stage", threads=(me,))
+            raise self._held_outside(me)
+
+    def _held_outside(self, me: str) -> LabError:
+        return LabError(
+            f"expected {self.name} to be free, found it held by somebody else; try a lock that only this call uses",
+            threads=(me,),
+        )
 
     def release(self) -> None:
         """Give the lock back; who has waited longest has it next."""

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.errors import LabError, SettingError
+from logkit.lab import asked
+from logkit.lab.stage import see_off
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +82,10 @@ def shutdown(items: int = 10, *, stop_at: int = 4, pause_seconds: float = 0.2, i
     items: how many there are. stop_at: in which one, from 1, the stop is asked for; always there, whatever the machine:
     the counts are the same in every run. item_seconds: what one takes.
     """
-    if not 1 <= stop_at <= items:
+    items, stop_at = asked.whole("items", items, 1, 10_000, 10), asked.whole("stop_at", stop_at, 1, None, 4)
+    pause_seconds = asked.seconds("pause_seconds", pause_seconds, 0.2)
+    item_seconds = asked.seconds("item_seconds", item_seconds, 0.01)
+    if stop_at > items:
         raise SettingError(
             f"expected stop_at= from 1 to items={items}, found {stop_at!r}; try stop_at=1",
             setting="stop_at",
@@ -95,16 +100,18 @@ class _Run:
 
     def __init__(self, way: str, items: int, stop_at: int, pause_seconds: float, item_seconds: float) -> None:
         self.way = way
+        self.items = items
         self.stop_at = stop_at
         self.pause_seconds = pause_seconds
         self.item_seconds = item_seconds
-        self.queue: queue.Queue[int | None] = queue.Queue(maxsize=items + 1)
+        self.queue: queue.Queue[int | None] = queue.Queue(maxsize=items + 2)
         for number in range(1, items + 1):
             self.queue.put(number)
         self.flag = False
         self.stop = threading.Event()
         self.in_the_middle = threading.Event()
         self.go_on = threading.Event()
+        self.abandoned = threading.Event()
         self.done = 0
         self.cleaned_up = False
 
@@ -116,12 +123,20 @@ class _Run:
             "sentinel": lambda: self.queue.put(None),
         }
         worker = threading.Thread(target=self._work, name=f"lab-{self.way}", daemon=True)
-        worker.start()
-        reached = self.in_the_middle.wait(_SECONDS)
-        wishes[self.way]()
-        began = time.perf_counter()
-        self.go_on.set()
-        worker.join(_SECONDS)
+        deadline = _SECONDS + self.items * self.item_seconds + self.pause_seconds
+        try:
+            worker.start()
+            reached = self.in_the_middle.wait(deadline)
+            wishes[self.way]()
+            began = time.perf_counter()
+            self.go_on.set()
+            worker.join(deadline)
+        except BaseException:  # an interrupt: nobody stays behind
+            self.abandoned.set()
+            self.go_on.set()
+            self.queue.put_nowait(None)
+            see_off([worker], time.monotonic() + _SECONDS)
+            raise
         if worker.is_alive() or not reached:
             raise LabError("expected the worker to end, found it at work; try fewer items", threads=(worker.name,))
         left = sum(item is not None for item in self.queue.queue)
@@ -129,7 +144,7 @@ class _Run:
 
     def _work(self) -> None:
         try:
-            while not self.flag and not self.stop.is_set():
+            while not (self.flag or self.stop.is_set() or self.abandoned.is_set()):
                 item = self.queue.get()
                 if item is None:
                     return
@@ -139,11 +154,11 @@ class _Run:
             self.cleaned_up = True
 
     def _do(self, item: int) -> None:
-        time.sleep(self.item_seconds / 2)
+        self.abandoned.wait(self.item_seconds / 2)
         if item == self.stop_at:
             self.in_the_middle.set()
             self.go_on.wait(_SECONDS)
-        time.sleep(self.item_seconds / 2)
+        self.abandoned.wait(self.item_seconds / 2)
         self.done += 1
 
     def _pause(self, item: int) -> None:
@@ -191,7 +206,7 @@ say(str(time.time()))
 def _daemon(items: int, stop_at: int, item_seconds: float) -> Stopped:
     """The same work in an interpreter that ends while its daemon thread is in the middle of an item."""
     command = [sys.executable, "-I", "-c", _DAEMON, json.dumps([items, stop_at, item_seconds])]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60 + stop_at * item_seconds, check=True)
     ended = time.time()
     said = ran.stdout.split("\n")[:-1]
     done, begun = said.count("done"), said.count("begun")

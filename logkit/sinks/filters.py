@@ -30,8 +30,8 @@ _TYPES: Final[dict[type[pl.DataType], str]] = {
 @dataclass(frozen=True, slots=True)
 class RowFilter:
     """Rows of which each column named in `fields` holds one of the values given for it (None: holds nothing), with a
-    time in [`start_us`, `stop_us`), µs since 1970, of one of the `sources` (source and generation), and none of the
-    records `without`. None asks for nothing.
+    time in [`start_us`, `stop_us`), µs since 1970, of one of the `sources` (source and generation), none of the
+    records `without`, and of a `trace`, by `trace_id` or in the message. None asks for nothing.
 
     A value has its column's dtype; times are µs since 1970. Names are those of fields, not of the store's columns.
     """
@@ -41,6 +41,11 @@ class RowFilter:
     stop_us: int | None = None
     sources: tuple[tuple[int, int], ...] | None = None
     without: tuple[Place, ...] = ()
+    trace: str | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The fields it is about."""
+        return (*(name for name, _ in self.fields), *(("trace_id",) if self.trace is not None else ()))
 
     def conditions(self, columns: Mapping[str, str], bound: Bound) -> list[str]:
         """SQL that holds for these rows; `columns` has each field's SQL."""
@@ -53,6 +58,9 @@ class RowFilter:
             said.append(_among(KEYS, self.sources, bound))
         if self.without:
             said.append("NOT " + _among((*KEYS, '"offset"'), self.without, bound))
+        if self.trace is not None:
+            own = _one_of("trace_id", (self.trace,), columns, bound)
+            said.append(f"(coalesce(contains(message, {bound(self.trace)}), false) OR coalesce({own}, false))")
         return said
 
 

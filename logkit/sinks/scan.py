@@ -7,11 +7,14 @@ its own, which asks for the columns it needs, a batch at a time, and the store i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
 
 from logkit.errors import LogkitError
 from logkit.sinks.filters import KEYS
+from logkit.stats.templates import COLUMN
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +24,28 @@ if TYPE_CHECKING:
 _BATCH_ROWS: Final = 122_880
 
 
-class Scan:
-    """The rows of a view: column `at` is called `c{at}` and holds `fields[at]`; "file" is looked up in `paths`."""
+Namer = Callable[[], tuple[tuple[str, ...], Callable[[pl.DataFrame], pl.Series]]]
+"""Gives the fields that tell a row's template, and what makes the ids of templates (String) of a batch of them."""
 
-    def __init__(self, view: StoreView, fields: Sequence[str], paths: Mapping[tuple[int, int], str]) -> None:
-        self.fields = {f"c{at}": name for at, name in enumerate(fields)}
+
+class Scan:
+    """The rows of a view: column `at` is called `c{at}` and holds what `fields` calls by the name `fields[at]`.
+
+    `own` has each field's name in the store by the one it is shown as; "file" is looked up in `paths`. With `name`
+    there is a further column, `pattern`, which is found only where it is asked for.
+    """
+
+    def __init__(
+        self,
+        view: StoreView,
+        own: Mapping[str, str],
+        paths: Mapping[tuple[int, int], str],
+        name: Namer | None = None,
+    ) -> None:
+        self.fields = {f"c{at}": shown for at, shown in enumerate((*own, *((COLUMN,) if name else ())))}
+        self._own = {at: own.get(shown, "") for at, shown in self.fields.items()}
+        self._name = name
+        self._named = f"c{len(own)}" if name else ""
         self.error: LogkitError | None = None
         """Why a scan broke off: DuckDB tells of it only as text."""
         self._view = view
@@ -36,11 +56,31 @@ class Scan:
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The columns asked for, a batch of rows at a time."""
         try:
-            with self._view.query([self.fields[name] for name in names]) as query:
+            if self._name is not None and self._named in names:
+                yield from self._with_templates(names, *self._name())
+                return
+            with self._view.query([self._own[name] for name in names]) as query:
                 yield from self._relation(query, names).to_arrow_reader(_BATCH_ROWS)
         except LogkitError as error:
             self.error = error
             raise
+
+    def _with_templates(
+        self, names: Sequence[str], needed: Sequence[str], ids: Callable[[pl.DataFrame], pl.Series]
+    ) -> Iterator[pa.RecordBatch]:
+        import pyarrow as pa
+
+        schema = pa.schema([self.schema.field(name) for name in names])
+        with self._view.query([*(self._own[name] for name in names if name != self._named), *needed]) as query:
+            extra = [f"{query.columns[field]} AS needed_{field}" for field in needed]
+            for batch in self._relation(query, names, extra).to_arrow_reader(_BATCH_ROWS):
+                told = pl.DataFrame(pl.from_arrow(batch.select([f"needed_{field}" for field in needed])))
+                found = ids(told.rename({f"needed_{field}": field for field in needed}))
+                columns = [
+                    found.to_arrow().cast(schema.field(name).type) if name == self._named else batch.column(name)
+                    for name in names
+                ]
+                yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     def table(self) -> Any:
         """What `connection.register` takes: each scan of it asks for the columns it needs."""
@@ -69,13 +109,15 @@ class Scan:
         names = [name for name in self.fields if name in columns or name in tested]
         schema = pa.schema([self.schema.field(name) for name in names])
         found = self.batches(names)
-        return pyarrow.dataset.Scanner.from_batches(found, schema=schema, columns=columns, filter=condition)
+        return pyarrow.dataset.Scanner.from_batches(
+            found, schema=schema, columns=columns, filter=condition, use_threads=False, batch_readahead=0
+        )
 
-    def _relation(self, query: Query, names: Sequence[str], limit: str = "") -> Any:
-        columns = {**query.columns, "file": "logkit_file"}
-        wanted = ", ".join(f"{columns[self.fields[name]]} AS {name}" for name in names)
+    def _relation(self, query: Query, names: Sequence[str], extra: Sequence[str] = (), limit: str = "") -> Any:
+        columns = {**query.columns, "file": "logkit_file", "": "NULL::VARCHAR"}
+        wanted = ", ".join([*(f"{columns[self._own[name]]} AS {name}" for name in names), *extra])
         source = "main.events"
-        if "file" in {self.fields[name] for name in names}:
+        if "file" in {self._own[name] for name in names}:
             query.connection.register("logkit_files", self._files())
             source += " LEFT JOIN logkit_files USING (source, generation)"
         return query.ask(wanted, source, limit)

@@ -51,6 +51,12 @@ class Query:
         """What is asked of the view's rows; none of these texts is ever made of what was read from a log."""
         return self.connection.sql(f"SELECT {what} FROM {source} WHERE {self.condition}{rest}")
 
+    def table(self, what: str, rest: str = "") -> pl.DataFrame:
+        """What is asked of the view's rows, as a frame of columns called as the query calls them."""
+        found = pl.from_arrow(self.ask(what, rest=rest).to_arrow_table())
+        assert isinstance(found, pl.DataFrame)
+        return found
+
     def rows(self, names: Sequence[str]) -> duckdb.DuckDBPyRelation:
         """The columns of these fields, in this order."""
         # text as views, as Polars has it: nothing is copied, and no batch is too long for offsets of 32 bits
@@ -153,7 +159,7 @@ class StoreView:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("BEGIN TRANSACTION READ ONLY")
             self._check(opening.head_of(connection, self.path), expired_too)
-            filtered = {name for asked in self.filters for name, _ in asked.fields}
+            filtered = {name for asked in self.filters for name in asked.names()}
             columns = columns_of(connection, None if fields is None else filtered.union(fields), bound)
             yield Query(connection, columns, " AND ".join(self._conditions(columns, bound)))
 

@@ -59,15 +59,20 @@ class Templates:
         """The template of each id."""
         return {pattern: template for template, pattern in self.ids.items()}
 
+    def template_of(self, masked: str) -> str:
+        """A masked message's template: its own or, where it was not kept apart, that of its beginning.
+
+        What a part of the events keeps apart need not be what all of them did: each mask has one here, known or not.
+        """
+        known = (self.of_mask[text] for text in (masked, coarser(masked), WILDCARD) if text in self.of_mask)
+        return next(known, WILDCARD)
+
     def id_of_mask(self, masked: str) -> str:
-        """The id of a masked message's template: of its own or, where it was not kept apart, of its beginning."""
-        for known in (masked, coarser(masked), WILDCARD):
-            if known in self.of_mask:
-                return self.ids[self.of_mask[known]]
-        return id_of(WILDCARD)
+        """The id of a masked message's template."""
+        return self.ids.get(self.template_of(masked)) or id_of(WILDCARD)
 
     @cached_property
-    def _numbers(self) -> pl.DataFrame:
+    def numbers(self) -> pl.DataFrame:
         """The numbers of masked messages that stand for one here, and the id of its template."""
         ids = [self.ids[template] for template in self.of_mask.values()]
         return pl.DataFrame({MASK: [key_of(text) for text in self.of_mask], COLUMN: ids}, _NUMBERED).unique(MASK)
@@ -75,12 +80,12 @@ class Templates:
     def named(self, rows: pl.DataFrame) -> pl.DataFrame:
         """The rows with `COLUMN` for their `schema.MASK`, or for their message where they have none."""
         if MASK not in rows.columns:
-            return _added(rows, self.column(rows["message"]))
-        ids = rows.select(MASK).join(self._numbers, on=MASK, how="left", maintain_order="left")[COLUMN]
+            return added(rows, self.column(rows["message"]))
+        ids = rows.select(MASK).join(self.numbers, on=MASK, how="left", maintain_order="left")[COLUMN]
         unknown = ids.is_null().arg_true()
         if len(unknown):  # masked messages that were not kept apart: what they count as can only be read off them
             ids = ids.scatter(unknown, self.column(rows["message"].gather(unknown)))
-        return _added(rows.drop(MASK), ids)
+        return added(rows.drop(MASK), ids)
 
     def column(self, messages: pl.Series) -> pl.Series:
         """The id of each message's template (String)."""
@@ -88,7 +93,7 @@ class Templates:
         return masked.each(pl.Series(COLUMN, [self.id_of_mask(text) for text in masked.texts], pl.String))
 
 
-def _added(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+def added(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """The rows with the ids; a field of their own that is called so gets a `_` behind its name."""
     name = COLUMN
     while name in rows.columns:

@@ -28,11 +28,14 @@ STATE_COLOURS: Final = {
 }
 """A colour per state: idle ones pale, waiting for somebody else the loudest. Told apart with any colour vision."""
 
-_LOUD: Final = ("committing", "holding", "blocked")  # short, and what one looks for: drawn last, and never thinner than
-_THIN: Final = 0.9  # this many points
+_IDLE: Final = ("starting", "waiting", "sleeping")  # nothing to say about
+# Short, and what one looks for: drawn last, and never thinner than so many points.
+_LOUD: Final = ("scanning", "planning", "committing", "holding", "blocked")
+_THIN: Final = 0.9
 _SEPARATE: Final = 0.01  # from so much of the width on, two of them side by side are told apart by their edges
-_VISIBLE: Final = 0.0005  # a state that takes less of the width in all cannot be seen
+_VISIBLE: Final = 0.001  # a state whose longest bar takes less of the width cannot be seen
 _CHARACTERS: Final = 80  # that fit into the width
+_READABLE: Final = 8  # characters of a longer text that are worth showing
 _HEIGHT: Final = 0.62
 
 assert set(STATE_COLOURS) == set(STATES)
@@ -41,29 +44,38 @@ assert set(STATE_COLOURS) == set(STATES)
 def draw(activity: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """The intervals of an `ActivityFrame`, on a time axis in seconds from the first one on.
 
-    Bars that are wide enough say what a thread was blocked by or holding. States that `STATES` does not know are drawn
-    in colours of their own.
+    Bars that are wide enough say what a thread was doing: which file, which lock it was blocked by or held; of files
+    the name without its folder. A thread that died ends with a cross and the reason. States that `STATES` does not know
+    are drawn in colours of their own. Raises SettingError for a frame without the columns of one.
     """
+    from logkit.analysis.activity import require
+
+    require(activity)
     lanes = list(dict.fromkeys(activity["thread"]))
-    ax = ax if ax is not None else new_axes(9.0, 1.3 + 0.36 * max(len(lanes), 3))
     if not lanes:
-        return nothing(ax, "nothing recorded")
+        return nothing(ax if ax is not None else new_axes(9.0, 1.6), "nothing recorded")
     first = activity["start"].min()
     begin = (activity["start"] - first).dt.total_seconds().to_numpy(float)
     length = (activity["end"] - activity["start"]).dt.total_seconds().to_numpy(float)
     places = activity["thread"].map({name: at for at, name in enumerate(lanes)}).to_numpy(int)
     states = activity["state"].to_numpy()
     width = float((begin + length).max()) or 1.0
-    colours = _colours([s for s in dict.fromkeys(states) if s in _LOUD or length[states == s].sum() > _VISIBLE * width])
+    longest = {state: length[states == state].max() for state in dict.fromkeys(states) if state != "died"}
+    colours = _colours([one for one in longest if one in _LOUD or longest[one] > _VISIBLE * width])
+    ax = ax if ax is not None else new_axes(9.0, max(0.9 + 0.36 * len(lanes), 0.5 + 0.22 * len(colours)))
     for state in sorted(colours, key=lambda state: _LOUD.index(state) if state in _LOUD else -1):
         for lane in range(len(lanes)):
             chosen = (states == state) & (places == lane)
-            wide = [colours[state] if state in _LOUD and one < _SEPARATE * width else "white" for one in length[chosen]]
+            if not chosen.any():
+                continue
+            wide = length[chosen] >= _SEPARATE * width
+            edges = ["white" if one else colours[state] if state in _LOUD else "none" for one in wide]
             bars = list(zip(begin[chosen], length[chosen], strict=True))
-            edge = {"linewidth": _THIN, "edgecolor": wide} if state in _LOUD else {"linewidth": 0}
-            if bars:
-                ax.broken_barh(bars, (lane - _HEIGHT / 2, _HEIGHT), facecolors=colours[state], **edge)
-    _label(ax, activity, begin, length / width, places)
+            place = (lane - _HEIGHT / 2, _HEIGHT)
+            ax.broken_barh(bars, place, facecolors=colours[state], edgecolors=edges, linewidths=_THIN)
+    _label(ax, activity, begin, length / width, places, colours)
+    for at in (states == "died").nonzero()[0]:
+        _died(ax, activity["doing"].iloc[at], begin[at], places[at], begin[at] > width / 2)
     _axes_of(ax, lanes, first)
     _legend(ax, colours)
     return ax
@@ -76,20 +88,43 @@ def _colours(states: list[str]) -> dict[str, str]:
     return known | {state: SERIES_COLOURS[at % len(SERIES_COLOURS)] for at, state in enumerate(unknown)}
 
 
-def _label(ax: Axes, activity: pd.DataFrame, begin: Any, share: Any, places: Any) -> None:
-    """What a thread was blocked by, or holds, inside of bars that have room for it; `share` is of the whole width."""
+def _label(ax: Axes, activity: pd.DataFrame, begin: Any, share: Any, places: Any, colours: dict[str, str]) -> None:
+    """What a thread was doing, inside of bars that have room for it; `share` is of the whole width."""
     middle = begin + activity["seconds"].to_numpy(float) / 2
     for at, (state, doing) in enumerate(zip(activity["state"], activity["doing"], strict=True)):
-        if state not in ("blocked", "holding") or share[at] * _CHARACTERS < min(len(doing), 12) + 1:
+        said = doing.replace("\\", "/").rpartition("/")[2] or doing
+        if (
+            not said
+            or state in _IDLE
+            or state not in colours
+            or share[at] * _CHARACTERS < min(len(said), _READABLE) + 1
+        ):
             continue
-        text = ax.text(middle[at], places[at], "", ha="center", va="center", fontsize=8, color="white", clip_on=True)
+        text = ax.text(middle[at], places[at], "", ha="center", va="center", fontsize=8, clip_on=True)
+        text.set_color(_ink(colours[state]))
         text.set_parse_math(False)
-        text.set_text(drawable(doing, int(share[at] * _CHARACTERS)))
+        text.set_text(drawable(said, int(share[at] * _CHARACTERS)))
+
+
+def _ink(colour: str) -> str:
+    """Black or white, whichever is better read on a colour given as #rrggbb."""
+    red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else "white"
+
+
+def _died(ax: Axes, why: str, at: float, lane: int, late: bool) -> None:
+    """A cross where a thread died, and the reason on the side where there is room."""
+    ax.plot(at, lane, "X", color="black", markeredgecolor="white", markersize=11, clip_on=False, zorder=4)
+    place, side = ((-9, 0), "right") if late else ((9, 0), "left")
+    said = ax.annotate("", (at, lane), place, textcoords="offset points", ha=side, va="center", fontsize=8, zorder=4)
+    said.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
+    said.set_parse_math(False)
+    said.set_text(f"died of {drawable(why, 46)}")
 
 
 def _axes_of(ax: Axes, lanes: list[str], first: pd.Timestamp) -> None:
     ax.set_yticks(range(len(lanes)), [drawable(name, 36) for name in lanes], parse_math=False)
-    ax.set_ylim(max(len(lanes), 3) - 0.4, -0.6)
+    ax.set_ylim(len(lanes) - 0.4, -0.6)
     ax.margins(x=0.01)
     ax.set_xlabel(f"seconds since {first:%H:%M:%S} UTC")
     quiet(ax, grid="x")

@@ -33,17 +33,23 @@ assert set(LEVEL_COLOURS) == {NO_LEVEL, *schema.LEVELS}
 
 def plain(text: object, limit: int = 40) -> str:
     """Text out of a log, fit for one line of a plot or table: control characters as their codes, cut in the middle."""
-    visible = "".join(_visible(char) for char in str(text)[: 4 * limit])
-    if len(visible) <= limit and len(str(text)) <= 4 * limit:
+    text = str(text)
+    visible = _visible(text[: 4 * limit])
+    if len(visible) <= limit and len(text) <= 4 * limit:
         return visible
-    tail = "".join(_visible(char) for char in str(text)[-(limit // 3) :])
+    tail = _visible(text[-(limit // 3) :])
     return visible[: limit - len(tail) - 1] + "…" + tail
 
 
-def _visible(char: str) -> str:
+def _visible(text: str) -> str:
     # Controls, surrogates and marks that turn the direction of writing would alter more than their own place.
-    hidden = unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return char.encode("unicode_escape").decode() if hidden else char
+    if text.isprintable():  # none of these is, and most texts are
+        return text
+    return "".join(one.encode("unicode_escape").decode() if _hidden(one) else one for one in text)
+
+
+def _hidden(char: str) -> bool:
+    return unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def escaped(text: object, limit: int = 80) -> str:
@@ -51,9 +57,9 @@ def escaped(text: object, limit: int = 80) -> str:
     return escape(plain(text, limit))
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """`1 event`, `12,345 events`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def share(part: float) -> str:

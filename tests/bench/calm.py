@@ -22,9 +22,11 @@ _START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 _CALM = replace(STORIES[0], share=0.0, slow=1.0, opening=(), closing=())
 
 
-def write(folder: Path, seed: int, minutes: int = 60) -> None:
+def write(
+    folder: Path, seed: int, minutes: int = 60, *, start: datetime = _START, requests_per_second: float = 1.35
+) -> None:
     """The logs of a shop in which nothing goes wrong."""
-    records = simulate(_CALM, random.Random(f"{seed}/calm"), _START, minutes * 60, 1.35)
+    records = simulate(_CALM, random.Random(f"{seed}/calm"), start, minutes * 60, requests_per_second)
     for service, name in FILES.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

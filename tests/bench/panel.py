@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,53 @@ def refresh_cost(services: int, seconds: int, fresh_events: int, rounds: int) ->
     )
 
 
+def live_cost(services: int, seconds: float) -> None:
+    """In a kernel: what a refresh takes of a monitor at work, its thread's own time and that of the clock."""
+    import logkit
+    from logkit.views.panel.shown import Panel
+
+    wall: list[float] = []
+    own: list[float] = []
+    refresh = Panel.refresh
+
+    def timed(self: Panel, moment: object) -> None:
+        began, before = time.perf_counter(), time.thread_time()
+        refresh(self, moment)
+        wall.append(time.perf_counter() - began)
+        own.append(time.thread_time() - before)
+
+    Panel.refresh = timed
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "all.log"
+        begun = time.time() - 300
+        path.write_text("".join(_line(begun + at / 100, at, services) for at in range(30_000)))
+        monitor = logkit.watch(folder)
+        monitor.panel("5min")._ipython_display_()
+        monitor.wait_idle()
+        end = time.monotonic() + seconds
+        with path.open("a", buffering=1) as log:
+            number = 30_000
+            while time.monotonic() < end:
+                log.write("".join(_line(time.time(), number + at, services) for at in range(50)))
+                number += 50
+                time.sleep(0.05)
+        monitor.stop()
+    print(
+        f"{services:5,} services, 300 buckets, a monitor at work (1,000 lines/s, {len(wall)} refreshes): median"
+        f" {1e3 * statistics.median(wall):5.2f} ms, p95 {1e3 * statistics.quantiles(wall, n=20)[-1]:6.2f} ms;"
+        f" of its thread's own time {1e3 * statistics.median(own):5.2f} ms"
+    )
+
+
+def _line(at: float, number: int, services: int) -> str:
+    moment = datetime.fromtimestamp(at, UTC)
+    level = "error" if number % 13 == 0 else "info"
+    head = (
+        f'{{"timestamp":"{moment:%Y-%m-%dT%H:%M:%S.%fZ}","level":"{level}","service":"service-{number % services:04}"'
+    )
+    return f'{head},"duration_ms":{number % 977},"message":"it took {number % 977} ms"}}\n'
+
+
 def throughput(path: str, rounds: int) -> None:
     """In a kernel: how long reading takes without and with a panel open, by turns."""
     import logkit
@@ -177,6 +225,7 @@ def panel(quick: bool) -> None:
     call = "from tests.bench.panel import {0}; {0}(*{1!r})"
     for services, seconds, fresh in ((50, 300, 1000), (1000, 900, 50_000)):
         print(run(call.format("refresh_cost", (services, seconds, fresh, rounds))), end="", flush=True)
+    print(run(call.format("live_cost", (50, 3.0 if quick else 30.0))), end="", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         made = sample("logback", 200_000 if quick else 12_000_000, Path(folder), seed=1)
         print(run(call.format("throughput", (str(made.whole), 1 if quick else 5))), end="", flush=True)

@@ -28,7 +28,8 @@ def top_of(height: float) -> float:
     power = 1.0
     while 10 * power < height:
         power *= 10
-    return next(step * power for step in (1, 2, 3, 4, 6, 8, 10) if step * power >= height)
+    steps = (1, 1.5, 2, 3, 4, 6, 8, 10) if power >= 100 else (1, 2, 3, 4, 6, 8, 10)  # half of it is a whole number too
+    return next(step * power for step in steps if step * power >= height)
 
 
 def _label(at: int, step: int) -> str:

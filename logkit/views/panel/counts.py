@@ -24,7 +24,8 @@ LEVELS: Final = len(LEVEL_NAMES)
 ERROR: Final = ERROR_CODE
 _FINEST: Final = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 _MOST_BUCKETS: Final = 100
-_FOLD_PARTS: Final = 6
+_FOLD_PARTS: Final = 16
+_MANY: Final = 4096  # fewer rows are looked through sooner than added up
 _FUTURE_US: Final = 86_400_000_000
 
 
@@ -82,6 +83,20 @@ def _width(length_us: int, finest_us: int) -> int:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Durations:
+    """`rows` (service, level, bin, events); `places` says which service of all theirs are."""
+
+    rows: Ints
+    places: Ints
+
+    def of(self, services: npt.NDArray[np.bool_], levels: npt.NDArray[np.bool_]) -> Ints:
+        """The rows of these services and levels, with services numbered alike."""
+        chosen = self.rows.compress(services[self.places][self.rows[0]] & levels[self.rows[1]], axis=1)
+        chosen[0] = self.places[chosen[0]]
+        return chosen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Counts:
     """What happened in a window; services are sorted by name, levels as in `LEVEL_NAMES`."""
 
@@ -95,8 +110,8 @@ class Counts:
     """All records ever that their file's format could not read."""
     last_us: Ints
     """Per service the time of its newest event, -1 where none has a time."""
-    bins: Cells
-    """(service, level, bin) -> events with a duration in the window."""
+    bins: tuple[Durations, ...]
+    """Events with a duration in the window, in no order: they are many, and only some services' are asked for."""
 
     def quantile_ms(
         self, q: float, services: npt.NDArray[np.bool_], levels: npt.NDArray[np.bool_]
@@ -106,8 +121,11 @@ class Counts:
         NaN where there is none, and for other services than these.
         """
         found = np.full(len(self.names), np.nan)
-        chosen = self.bins.take(services[self.bins.keys[0]] & levels[self.bins.keys[1]])
-        cells = gather(Cells(chosen.keys[[0, 2]], chosen.counts))
+        rows = [one.of(services, levels) for one in self.bins]
+        if not rows:
+            return found
+        chosen = np.concatenate(rows, axis=1)
+        cells = gather(Cells(chosen[[0, 2]], chosen[3:]))
         if len(cells):
             service, counts = cells.keys[0], cells.counts[0]
             starts = np.flatnonzero(np.append(True, service[1:] != service[:-1]))
@@ -122,8 +140,7 @@ class _Slice:
     names: tuple[str, ...]
     cells: Ints
     """Rows (service, level, bucket, events)."""
-    bins: Ints
-    """Rows (service, level, bin, events)."""
+    bins: tuple[Durations, ...]
     totals: Ints
     """Rows (service, level, events, rejects) of all time."""
     last_us: Ints
@@ -138,22 +155,26 @@ class Counter:
         self._parts: tuple[Stats, ...] = ()
         self._folded = 0
         self._fold = _NO_SLICE
+        self._slices: dict[int, tuple[Stats, _Slice]] = {}
 
     def count(self, parts: Sequence[Stats], window: Window | None) -> Counts:
         """How much of all parts lies in the window."""
         parts = tuple(parts)
         same = next((at for at, (a, b) in enumerate(zip(self._parts, parts, strict=False)) if a is not b), None)
         same = min(len(self._parts), len(parts)) if same is None else same
-        if window != self._window or same < self._folded:
-            self._fold, self._folded, same = _NO_SLICE, 0, 0 if window != self._window else same
+        if window != self._window:
+            self._slices, same = {}, 0
+        if same < self._folded:
+            self._fold, self._folded = _NO_SLICE, 0
+        self._window, self._parts = window, parts
+        slices = self._sliced(parts[self._folded :])
         if same - self._folded >= _FOLD_PARTS or not self._folded:
             # What stayed the same since the last look is likely to stay: it is added up once.
-            kept = max(same, len(parts) - _FOLD_PARTS)
-            fresh = (_slice(part, window) for part in parts[self._folded : kept])
-            self._fold = _folded(_joined([self._fold, *fresh]))
-            self._folded = kept
-        self._window, self._parts = window, parts
-        whole = _joined([self._fold, *(_slice(part, window) for part in parts[self._folded :])])
+            fresh = max(same, len(parts) - _FOLD_PARTS) - self._folded
+            self._fold = _folded(_joined([self._fold, *slices[:fresh]]))
+            self._folded += fresh
+            slices = slices[fresh:]
+        whole = _joined([self._fold, *slices])
         buckets = window.buckets if window else 0
         return Counts(
             names=whole.names,
@@ -162,12 +183,19 @@ class Counter:
             totals=_dense(whole.totals[:3], (len(whole.names), LEVELS)),
             rejects=int(whole.totals[3].sum()),
             last_us=whole.last_us,
-            bins=Cells(whole.bins[:3], whole.bins[3:]),
+            bins=whole.bins,
         )
+
+    def _sliced(self, parts: Sequence[Stats]) -> list[_Slice]:
+        """What each part holds of the window, looked up again only where it was not there the last time."""
+        known = self._slices
+        # A part is kept beside its slice, so that no other one can have the same id meanwhile.
+        self._slices = {id(part): known.get(id(part)) or (part, _slice(part, self._window)) for part in parts}
+        return [self._slices[id(part)][1] for part in parts]
 
 
 _NO_ROWS: Final = np.zeros((4, 0), np.int64)
-_NO_SLICE: Final = _Slice((), _NO_ROWS, _NO_ROWS, _NO_ROWS, np.zeros(0, np.int64))
+_NO_SLICE: Final = _Slice((), _NO_ROWS, (), _NO_ROWS, np.zeros(0, np.int64))
 
 
 def _slice(part: Stats, window: Window | None) -> _Slice:
@@ -176,24 +204,47 @@ def _slice(part: Stats, window: Window | None) -> _Slice:
     np.maximum.at(last, tables.totals.keys[0], tables.spans[1])
     totals = np.concatenate((tables.totals.keys, tables.totals.counts[[0, 2]]))
     if window is None:
-        return _Slice(tables.names, _NO_ROWS, _NO_ROWS, totals, last)
+        return _Slice(tables.names, _NO_ROWS, (), totals, last)
     buckets, bins = tables.buckets, tables.bins
     inside = (buckets.keys[2] >= window.start_us) & (buckets.keys[2] < window.stop_us)
-    cells = np.concatenate((buckets.keys, buckets.counts[:1])).compress(inside, axis=1)
+    cells = _compressed((*buckets.keys, buckets.counts[0]), inside)
     cells[2] = (cells[2] - window.start_us) // window.width_us
     # Durations are known by wider buckets: those count that begin in the window, or reach into it.
     low = window.start_us // part.bin_width_us * part.bin_width_us
     inside = (bins.keys[2] >= low) & (bins.keys[2] < window.stop_us)
-    durations = np.concatenate((bins.keys[[0, 1, 3]], bins.counts)).compress(inside, axis=1)
-    return _Slice(tables.names, cells, durations, totals, last)
+    durations = _compressed((bins.keys[0], bins.keys[1], bins.keys[3], bins.counts[0]), inside)
+    if durations.shape[1] > _MANY:
+        durations = _summed(durations)
+    found = (Durations(durations, np.arange(len(tables.names))),) if durations.size else ()
+    return _Slice(tables.names, cells, found, totals, last)
+
+
+def _compressed(columns: Sequence[Ints], inside: npt.NDArray[np.bool_]) -> Ints:
+    if inside.all():
+        return np.stack(columns)
+    rows = np.empty((len(columns), np.count_nonzero(inside)), np.int64)
+    for row, column in zip(rows, columns, strict=True):
+        np.compress(inside, column, out=row)
+    return rows
 
 
 def _folded(one: _Slice) -> _Slice:
     """The same with rows of equal keys added up."""
     totals = gather(Cells(one.totals[:2], one.totals[2:]))
-    return replace(
-        one, cells=_summed(one.cells), bins=_summed(one.bins), totals=np.concatenate((totals.keys, totals.counts))
-    )
+    added = np.concatenate((totals.keys, totals.counts))
+    return replace(one, cells=_summed(one.cells), bins=_fewer(one.bins, len(one.names)), totals=added)
+
+
+def _fewer(bins: tuple[Durations, ...], services: int) -> tuple[Durations, ...]:
+    """Two at most: those that hold many rows are not added up again for the sake of a few."""
+    if len(bins) < 2:
+        return bins
+    sizes = [one.rows.shape[1] for one in bins]
+    largest = sizes.index(max(sizes))
+    kept = () if 2 * sum(sizes) >= 3 * sizes[largest] else (bins[largest],)
+    rest = [one for at, one in enumerate(bins) if at != largest or not kept]
+    rows = _renumbered([one.rows for one in rest], [one.places for one in rest])
+    return (*kept, Durations(_summed(rows), np.arange(services)))
 
 
 def _joined(slices: Sequence[_Slice]) -> _Slice:
@@ -210,7 +261,11 @@ def _joined(slices: Sequence[_Slice]) -> _Slice:
     return _Slice(
         names,
         _renumbered([one.cells for one in slices], maps),
-        _renumbered([one.bins for one in slices], maps),
+        tuple(
+            Durations(part.rows, places[part.places])
+            for one, places in zip(slices, maps, strict=True)
+            for part in one.bins
+        ),
         _renumbered([one.totals for one in slices], maps),
         last,
     )

@@ -1,23 +1,29 @@
-"""Pure: the newest errors among the rows that were kept."""
+"""The newest errors: among the rows that were kept, or in the store."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+import re
+from dataclasses import dataclass, field
+from heapq import nlargest
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import polars as pl
+import numpy as np
 
 from logkit import schema
+from logkit.errors import SnapshotExpired, StoreError
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from logkit.capture import Capture, EventFrame
+    from logkit.sinks.view import StoreView
 
 MAX_ERRORS: Final = 8
-_PER_FRAME: Final = 200
-_ERRORS: Final = schema.LEVELS[schema.ERROR_RANK :]
+_NO_TIME: Final = -1
 _FIRST_LINE: Final = 400
+_STORED: Final = ("timestamp", "offset", "source", "generation", "level", "service", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,58 +38,126 @@ class ErrorRow:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which errors are asked for: of these services (None: all), and of this level or above."""
+
+    services: tuple[str, ...] | None = None
+    min_level: str | None = None
+
+    @property
+    def rank(self) -> int:
+        """Of the lowest level, in the order of `schema.LEVELS`."""
+        return max(schema.ERROR_RANK, schema.LEVELS.index(self.min_level) if self.min_level else 0)
+
+
+class _Place(NamedTuple):
+    """Where an error stands, to be compared by its time; no two are equal."""
+
+    time_us: int
+    offset: int
+    source: int
+    generation: int
+
+
+_Text = tuple[str, str, str | None]
+"""The level, service and message of an error."""
+
+
+@dataclass(slots=True)
 class Finder:
-    """Finds the newest errors of captures that follow each other: each frame is looked through once.
+    """Finds the newest errors of captures that follow each other: each frame, and each commit, is looked through once.
 
     Not for two threads at once.
     """
 
-    def __init__(self) -> None:
-        self._found: dict[int, tuple[EventFrame, pl.DataFrame]] = {}
+    trouble: str = ""
+    """Why the store could not be asked; what it had said before is shown on."""
+    _asked: Asked = field(default_factory=Asked)
+    _frames: dict[int, tuple[EventFrame, dict[_Place, int]]] = field(default_factory=dict)
+    _store: StoreView | None = None
+    _stored: dict[_Place, _Text] = field(default_factory=dict)
 
-    def newest(self, capture: Capture, services: Sequence[str] | None, min_level: str | None) -> list[ErrorRow]:
-        """The newest `MAX_ERRORS` errors, newest first; of these services, and of this level or above, if given."""
-        found: dict[int, tuple[EventFrame, pl.DataFrame]] = {}
+    def newest(self, capture: Capture, asked: Asked) -> list[ErrorRow]:
+        """The newest `MAX_ERRORS` errors that are asked for, newest first."""
+        if asked != self._asked:
+            self._asked, self._frames, self._store, self._stored = asked, {}, None, {}
+        frames = {}
         for part in capture.frames:
             # The frame is kept beside its errors, so that no other one can have the same id meanwhile.
-            kept = self._found.get(id(part.frame))
-            found[id(part.frame)] = kept if kept and kept[0].frame is part.frame else (part, _errors_of(part))
-        self._found = found
-        frames = [errors for _, errors in found.values() if errors.height]
-        if not frames:
-            return []
-        rows = pl.concat(frames)
-        if services is not None:
-            rows = rows.filter(pl.col("service").is_in(list(services)))
-        if min_level is not None:
-            rows = rows.filter(pl.col("level") >= min_level)
-        newest = rows.sort("time_us", "offset", descending=True, nulls_last=True).head(MAX_ERRORS)
-        paths = {(status.source, status.generation): status.path for status in capture.sources}
-        return [
-            ErrorRow(
-                time_us=row["time_us"],
-                level=row["level"],
-                service=row["service"],
-                message=row["message"] or "",
-                file=os.path.basename(paths.get((row["source"], row["generation"]), "")),
-                offset=row["offset"],
-            )
-            for row in newest.iter_rows(named=True)
-        ]
+            known = self._frames.get(id(part.frame))
+            same = known is not None and known[0].frame is part.frame
+            frames[id(part.frame)] = known if known and same else (part, _errors_of(part, asked))
+        self._frames = frames
+        if capture.store is not None:
+            self._ask(capture.store, asked)
+        newest = nlargest(MAX_ERRORS, chain(self._stored, *(found for _, found in frames.values())))
+        texts = self._stored | {
+            place: _text(part.frame, found[place])
+            for part, found in frames.values()
+            for place in newest
+            if place in found
+        }
+        paths = {(one.source, one.generation): one.path for one in capture.sources} if newest else {}
+        return [_row(place, texts[place], paths.get((place.source, place.generation), "")) for place in newest]
+
+    def _ask(self, store: StoreView, asked: Asked) -> None:
+        """Look through what was committed since it was asked last."""
+        if self._store is not None and self._store.seq == store.seq:
+            return
+        try:
+            fresh = _errors_in(store if self._store is None else store.since(self._store), asked)
+        except SnapshotExpired:
+            return  # retention has just run: the next capture knows of it
+        except StoreError as error:
+            self.trouble = f"the store cannot be asked: {error}"
+            return
+        self.trouble, self._store = "", store
+        fresh |= self._stored
+        self._stored = {place: fresh[place] for place in nlargest(MAX_ERRORS, fresh)}
 
 
-def _errors_of(part: EventFrame) -> pl.DataFrame:
-    """The newest errors of one frame, with the first line of their messages; small, and copied."""
-    return (
-        part.frame.filter(part.frame["level"].is_in(list(_ERRORS)))
-        .tail(_PER_FRAME)
-        .select(
-            pl.col("timestamp").dt.timestamp("us").alias("time_us"),
-            "level",
-            "service",
-            pl.col("message").str.strip_chars_start().str.extract(r"^([^\r\n]*)").str.slice(0, _FIRST_LINE),
-            "offset",
-            source=pl.lit(part.source, pl.Int64),
-            generation=pl.lit(part.generation, pl.Int64),
-        )
-    )
+def _row(place: _Place, text: _Text, path: str) -> ErrorRow:
+    level, service, message = text
+    first = re.split(r"[\r\n]", (message or "").lstrip()[:_FIRST_LINE], maxsplit=1)[0]
+    time_us = None if place.time_us == _NO_TIME else place.time_us
+    return ErrorRow(time_us, level, service, first, os.path.basename(path), place.offset)
+
+
+def _errors_of(part: EventFrame, asked: Asked) -> dict[_Place, int]:
+    """The newest errors of one frame, each with its row.
+
+    By NumPy, as most frames are small: one query of Polars takes longer than all of this.
+    """
+    frame = part.frame
+    wanted = frame["level"].to_physical().to_numpy() >= asked.rank  # no level: NaN, which is less than nothing
+    if asked.services is not None:
+        wanted &= frame["service"].is_in(list(asked.services)).to_numpy()
+    rows = np.flatnonzero(wanted)
+    if not len(rows):
+        return {}
+    times = frame["timestamp"].to_numpy()[rows].view(np.int64)  # no time: NaT, which is the least
+    newest = np.argsort(times, kind="stable")[-MAX_ERRORS:]  # of equal times the last in the file
+    rows, times = rows[newest], np.maximum(times[newest], _NO_TIME)
+    found = zip(times.tolist(), frame["offset"].to_numpy()[rows].tolist(), rows.tolist(), strict=True)
+    return {_Place(time_us, offset, part.source, part.generation): row for time_us, offset, row in found}
+
+
+def _text(frame: pl.DataFrame, row: int) -> _Text:
+    return frame["level"][row], frame["service"][row], frame["message"][row]
+
+
+def _errors_in(store: StoreView, asked: Asked) -> dict[_Place, _Text]:
+    """The newest errors of a view of the store."""
+    from logkit.sinks.filters import RowFilter
+
+    fields: list[tuple[str, tuple[object, ...]]] = [("level", schema.LEVELS[asked.rank :])]
+    if asked.services is not None:
+        fields.append(("service", asked.services))
+    with store.where(RowFilter(tuple(fields))).query(_STORED) as query:
+        newest = query.ask(
+            f'coalesce(epoch_us("timestamp"), {_NO_TIME}) AS time_us, "offset", source, generation, level::VARCHAR, '
+            f"service, left(message, {_FIRST_LINE})",
+            rest=f' ORDER BY time_us DESC, "offset" DESC LIMIT {MAX_ERRORS}',
+        ).fetchall()
+    return {_Place(*row[:4]): (row[4], row[5], row[6]) for row in newest}

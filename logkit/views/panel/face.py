@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 
 from logkit import schema
-from logkit.views.panel import markup
+from logkit.views.panel import markup, sheet
 from logkit.views.panel.chart import Timeline
 from logkit.views.panel.moment import Wanted
 from logkit.views.style import duration
@@ -25,7 +25,7 @@ class Face:
     """Layout, controls, tables and the chart. Log text goes into escaped HTML, never into the chart."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._html = {name: ipywidgets.HTML() for name in ("head", "legend", "selection", "threads")}
+        self._html = {name: ipywidgets.HTML() for name in ("head", "legend", "selection", "sinks", "threads")}
         for name in ("services", "errors"):
             layout = ipywidgets.Layout(flex="1 1 540px", min_width="0", margin="0 2px 6px 2px")
             self._html[name] = ipywidgets.HTML(layout=layout)
@@ -38,13 +38,14 @@ class Face:
         )
         self.root = ipywidgets.VBox(
             [
-                ipywidgets.HTML(markup.style_sheet()),
+                ipywidgets.HTML(sheet.style_sheet()),
                 html["head"],
                 self._row,
                 html["legend"],
                 self._timeline.figure,
                 html["selection"],
                 tables,
+                html["sinks"],
                 html["threads"],
             ],
             layout=ipywidgets.Layout(width="100%", overflow="hidden"),
@@ -99,9 +100,20 @@ class Face:
         """Say in the panel's place why it will not move any more."""
         self._html["head"].value = markup.failure(why)
 
+    def freeze(self, html: str) -> None:
+        """Show this instead of everything. It is what a page shows that was loaded again, and so has forgotten which
+        output was the panel's."""
+        before = list(_family(self.root))
+        self.root.remove_class("logkit-panel")
+        self.root.children = (ipywidgets.HTML(html),)
+        left = {id(one) for one in _family(self.root)}
+        for widget in before:
+            if id(widget) not in left:
+                widget.close()
+
     def close(self) -> None:
         """Close every widget the panel is made of, here and in the browser."""
-        for widget in {id(one): one for one in _family(self.root)}.values():
+        for widget in list(_family(self.root)):
             widget.close()
 
 
@@ -110,6 +122,7 @@ _PARTS: Final = {
     "selection": markup.selection,
     "services": markup.services,
     "errors": markup.errors,
+    "sinks": markup.sinks,
     "threads": markup.threads,
 }
 

@@ -11,13 +11,14 @@ from base64 import b64encode
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from logkit.views.panel import markup
+from logkit.views.panel import markup, sheet
 from logkit.views.panel.axis import ticks
 
 if TYPE_CHECKING:
     from logkit.views.panel.look import Look
     from logkit.views.panel.traffic import Chart
 
+_GAP = '<div style="height:12px"></div>'
 _GREY = "#808080"  # readable on white and on black
 
 
@@ -30,9 +31,9 @@ def html(look: Look, by: str) -> str:
             f'<img alt="events over time, stacked by {by}" style="width:100%;margin:0" '
             f'src="data:image/png;base64,{data}">'
         )
-    parts += [markup.services(look), markup.errors(look), markup.threads(look)]
-    text = re.sub(r"<svg.*?</svg>", lambda found: markup.as_image(found[0]), "".join(parts))
-    return markup.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
+    parts += [markup.services(look), _GAP, markup.errors(look), markup.sinks(look), markup.threads(look)]
+    text = re.sub(r"<svg.*?</svg>", lambda found: sheet.as_image(found[0]), "".join(parts))
+    return sheet.inlined(f'<div class="lk" style="max-width:1100px">{text}</div>')
 
 
 def picture(chart: Chart) -> bytes:
@@ -50,7 +51,8 @@ def picture(chart: Chart) -> bytes:
     labels = ticks(start, stop)
     axes.set_xticks([at / 86_400 for at in labels], list(labels.values()), parse_math=False)
     axes.set_xlim(start / 86_400, stop / 86_400)
-    axes.tick_params(colors=_GREY, labelsize=9)
+    axes.set_xlabel("")  # the line above says what is shown
+    axes.tick_params(colors=_GREY, labelsize=8)
     for spine in axes.spines.values():
         spine.set_color(_GREY)
     axes.grid(axis="y", color=_GREY, alpha=0.25, linewidth=0.6)

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
+from logkit.capture import RESTING
+
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from logkit.capture import Capture, ThreadStatus
 
 _HELD_SECONDS: Final = 0.5  # a state shorter than this is seen by chance
 _BUSY_SHARE: Final = 0.05
-_REST_STATES: Final = frozenset({"waiting", "sleeping", "blocked", "starting", "stopped", "died", "not started"})
+_LEFT_OUT: Final = RESTING - {"blocked", "retrying"}  # in these it would work, were it not for something else
 Lane = tuple[tuple[str, float], ...]
 """Per slot of time the state that took most of it ("": none), and the share of it in which the thread did anything."""
 LANE_SECONDS: Final = 12.0
@@ -43,7 +49,7 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
     for thread in sorted(capture.threads, key=_place):
         busy = _busy(thread, earlier.get(thread.name), capture, before)
         lasting = capture.clock - thread.since >= _HELD_SECONDS
-        light = thread.state if lasting or busy >= _BUSY_SHARE or thread.state in _REST_STATES else "waiting"
+        light = thread.state if lasting or busy >= _BUSY_SHARE or thread.state in RESTING else "waiting"
         if retrying and thread.name == "logkit-watcher" and light in ("waiting", "sleeping"):
             light = "retrying"  # it is the watcher that waits to try again
         rows.append(ThreadRow(thread.name, light, thread.doing if light == thread.state else "", busy, thread.failures))
@@ -51,27 +57,35 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
 
 
 def lanes(capture: Capture) -> dict[str, Lane]:
-    """What each living thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
+    """What each thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
 
-    Waiting for work does not count; `blocked` does, for that is by somebody else.
+    Waiting for work does not count; being blocked does, for that is by somebody else, as does a pause between tries.
     """
-    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads if thread.alive}
+    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads}
 
 
 def _lane(thread: ThreadStatus, clock: float) -> Lane:
-    begin, width = clock - LANE_SECONDS, LANE_SECONDS / LANE_SLOTS
-    shares: list[dict[str, float]] = [{} for _ in range(LANE_SLOTS)]
-    recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > begin]
+    edges = np.linspace(clock - LANE_SECONDS, clock, LANE_SLOTS + 1)
+    spans: dict[str, list[float]] = {}
+    recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > edges[0]]
     for state, _, start, end in (*chain.from_iterable(recent), (thread.state, "", thread.since, clock)):
-        if end <= begin or (state in _REST_STATES and state != "blocked"):
-            continue
-        first = max(0.0, (start - begin) / width)
-        last = min(float(LANE_SLOTS), (end - begin) / width)
-        for slot in range(int(first), min(LANE_SLOTS, int(last) + 1)):
-            share = min(last, slot + 1) - max(first, slot)
-            if share > 1e-6:  # else it only touches this slot
-                shares[slot][state] = shares[slot].get(state, 0.0) + share
-    return tuple((max(share, key=share.__getitem__, default=""), sum(share.values())) for share in shares)
+        if state not in _LEFT_OUT:
+            spans.setdefault(state, []).extend((start, end))
+    if not spans:
+        return (("", 0.0),) * LANE_SLOTS
+    shares = np.array([_spent(np.array(ends), edges) for ends in spans.values()]) * LANE_SLOTS / LANE_SECONDS
+    busy, names = shares.sum(axis=0), list(spans)
+    most = zip(shares.argmax(axis=0).tolist(), busy.tolist(), strict=True)
+    return tuple((names[at], share) if share > 1e-6 else ("", 0.0) for at, share in most)  # less only touches a slot
+
+
+def _spent(ends: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """How many seconds between each two edges lie in intervals: `ends` are their starts and ends, ascending."""
+    sofar = np.zeros(len(ends))
+    sofar[1::2] = np.cumsum(ends[1::2] - ends[::2])
+    sofar[2::2] = sofar[1:-1:2]
+    spent: npt.NDArray[np.float64] = np.diff(np.interp(edges, ends, sofar))
+    return spent
 
 
 def _place(thread: ThreadStatus) -> tuple[bool, int, str]:
@@ -87,4 +101,4 @@ def _busy(thread: ThreadStatus, earlier: ThreadStatus | None, now: Capture, befo
 
 
 def _worked(thread: ThreadStatus, clock: float) -> float:
-    return thread.busy_seconds + (0.0 if thread.state in _REST_STATES else clock - thread.since)
+    return thread.busy_seconds + (0.0 if thread.state in RESTING else clock - thread.since)

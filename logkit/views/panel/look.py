@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from logkit.views.panel.head import Fact, Health, facts, health
 from logkit.views.panel.lights import Lane, ThreadRow, lanes, thread_rows
+from logkit.views.panel.sinks import SinkRow, sink_rows
 from logkit.views.panel.traffic import Chart, ServiceRow, chart, selected, service_rows
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ class Look:
     services: tuple[ServiceRow, ...]
     more_services: int
     errors: tuple[ErrorRow, ...]
-    keeps_rows: bool
+    errors_note: str
+    """Why there are no errors, or not all."""
+    sinks: tuple[SinkRow, ...]
     threads: tuple[ThreadRow, ...]
     lanes: dict[str, Lane]
     """What each thread did last, by its name."""
@@ -35,8 +38,8 @@ class Look:
     """Start and end of the selection in µs, events and errors in it."""
 
 
-def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], wanted: Wanted) -> Look:
-    """What is to be seen at this moment, with the window counted."""
+def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], errors_note: str, wanted: Wanted) -> Look:
+    """What is to be seen at this moment, with the window counted, and the errors found."""
     capture = moment.capture
     rows, more = service_rows(counts, wanted)
     return Look(
@@ -47,7 +50,8 @@ def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], wanted: Wan
         services=tuple(rows),
         more_services=more,
         errors=tuple(errors),
-        keeps_rows=capture.keep_events > 0 and capture.keep_bytes > 0,
+        errors_note=errors_note,
+        sinks=sink_rows(capture),
         threads=thread_rows(capture, moment.before),
         lanes=lanes(capture),
         selected=selected(counts, wanted),
@@ -60,4 +64,4 @@ def quiet_key(moment: Moment, wanted: Wanted) -> object:
     if not moment.meter.still:
         return None
     lights = tuple((row.name, row.light) for row in thread_rows(capture, moment.before))
-    return capture.version, capture.state, capture.queue_depth, lights, wanted
+    return capture.version, capture.state, capture.queue_depth, capture.store_status, lights, wanted

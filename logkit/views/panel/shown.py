@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from logkit.errors import SettingError
 from logkit.views.panel import notebook
 from logkit.views.panel.counts import Counter, Window, window_of
-from logkit.views.panel.errors import Finder
+from logkit.views.panel.errors import Asked, Finder
 from logkit.views.panel.look import Look, look, quiet_key
 from logkit.views.panel.moment import By, Moment, Wanted
 from logkit.views.panel.refresher import Refresher, Source
 from logkit.views.panel.traffic import wanted_services
 
 if TYPE_CHECKING:
+    from logkit.capture import Capture
     from logkit.snapshot import Snapshot
     from logkit.views.panel.face import Face
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_DISPLAYS: Final = 64
 _END_SECONDS: Final = 5.0
+_MOST_STILLS: Final = 4
+
+_stills: deque[Face] = deque()
+"""The faces of panels that ended last, each a widget with a still picture; older ones are closed."""
 
 
 class Panels:
@@ -151,15 +157,16 @@ class Panel:
         services = None
         if wanted.services:
             chosen = wanted_services(counts.names, wanted.services)
-            services = [name for name, has in zip(counts.names, chosen, strict=True) if has]
-        errors = self._finder.newest(moment.capture, services, wanted.min_level)
-        self._look = look(moment, counts, errors, wanted)
+            services = tuple(name for name, has in zip(counts.names, chosen, strict=True) if has)
+        errors = self._finder.newest(moment.capture, Asked(services, wanted.min_level))
+        note = self._finder.trouble or ("" if errors else _no_errors(moment.capture))
+        self._look = look(moment, counts, errors, note, wanted)
         face.show(self._look)
         self._wanted = wanted
 
     def finish(self, moment: Moment | None, failure: BaseException | None) -> None:
         """Freeze: show the last moment, then put a still picture in the place of the widgets and close them."""
-        from logkit.views.panel import frozen, markup
+        from logkit.views.panel import frozen, markup, sheet
 
         face = self._face
         assert face is not None
@@ -173,10 +180,22 @@ class Panel:
             self.failure = self.failure or error
             self._still = ""
         if self.failure is not None:
-            self._still = markup.inlined(markup.failure(repr(self.failure))) + self._still
+            self._still = sheet.inlined(markup.failure(repr(self.failure))) + self._still
         self.closed = True
         notebook.replace(self._displays, self._still, repr(self))
-        face.close()
+        if not self._displays:
+            face.close()
+            return
+        face.freeze(self._still)
+        _stills.append(face)
+        while len(_stills) > _MOST_STILLS:
+            _stills.popleft().close()
+
+
+def _no_errors(capture: Capture) -> str:
+    if capture.store is None and not (capture.keep_events and capture.keep_bytes):
+        return "no rows are kept: keep_events=0"
+    return "no errors"
 
 
 def _snapped(selection: tuple[int, int], window: Window) -> tuple[int, int]:

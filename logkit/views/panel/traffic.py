@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 MAX_SERVICES: Final = 12
 """How many services are shown; of the others only the number is."""
 
-_SPARK_BARS: Final = 40
+MAX_BARS: Final = 40
+"""How many bars a sparkline has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,7 +183,7 @@ def _silence(counts: Counts) -> list[int | None]:
 def _sparks(heights: npt.NDArray[np.int64]) -> list[list[int]]:
     """Of each row at most 40 sums of neighbours, in order."""
     rows, buckets = heights.shape
-    together = max(1, -(-buckets // _SPARK_BARS))
+    together = max(1, -(-buckets // MAX_BARS))
     padded = np.concatenate((np.zeros((rows, -buckets % together), np.int64), heights), axis=1)
     sums: list[list[int]] = padded.reshape(rows, padded.shape[1] // together, together).sum(axis=2).tolist()
     return sums

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from logkit import schema
-from logkit.analysis.columns import PATTERN, columns
+from logkit.analysis.columns import PATTERN, PLACE, columns
+from logkit.analysis.conditions import Condition
 from logkit.analysis.traces import trace_id
 from logkit.analysis.windows import Window, window_of
 from logkit.errors import EvidenceLost
@@ -69,6 +71,7 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
     appeared = appeared[appeared["first_seen"] < window.stop]
     changes = snapshot.compare(window, baseline)
     found = snapshot.propagation(window)
+    errors = _errors(snapshot, window)
     return Facts(
         window=window,
         since=since,
@@ -79,35 +82,38 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
         bursts=snapshot.bursts(),
         propagation=found,
         skew=snapshot.skew(),
-        quotes=_quotes(snapshot, window, changes, appeared, found.origin),
-        trace=_telling_trace(snapshot, window),
+        quotes=_quotes(snapshot, window, errors, changes, appeared, found.origin, window.start_us - lead),
+        trace=_telling_trace(errors),
         audit=snapshot.audit(),
     )
 
 
 def _impact(snapshot: Snapshot, window: Window) -> pl.DataFrame:
     """Each service inside and outside of the window: events, errors, error rate, p95; the first error inside."""
-    rows = columns(snapshot, ["timestamp", "service", "level", "duration_ms"])
+    parts = snapshot.rows.batches(["timestamp", "service", "level", "duration_ms"])
+    rows = pl.concat([_NO_ROWS, *parts], how="diagonal_relaxed")
     us = pl.col("timestamp").dt.timestamp("us")
     inside = us.is_between(window.start_us, window.stop_us, closed="left").fill_null(False)
     error = (pl.col("level").to_physical() >= schema.ERROR_RANK).fill_null(False)
-    rows = rows.select("timestamp", "service", "duration_ms", inside.alias("inside"), error.alias("error"))
-
-    def of(which: pl.Expr, suffix: str) -> list[pl.Expr]:
-        return [
-            which.sum().alias(f"events{suffix}"),
-            (which & pl.col("error")).sum().alias(f"errors{suffix}"),
-            pl.col("duration_ms").filter(which).quantile(0.95).alias(f"p95{suffix}"),
-        ]
-
-    first = pl.col("timestamp").filter(pl.col("inside") & pl.col("error")).min().alias("first_error")
-    table = rows.group_by("service").agg(*of(pl.col("inside"), ""), *of(~pl.col("inside"), "_outside"), first)
+    first = pl.col("timestamp").filter(error).min().alias("first_error")
+    told = rows.group_by("service", inside.alias("inside")).agg(
+        pl.len().alias("events"), error.sum().alias("errors"), pl.col("duration_ms").quantile(0.95).alias("p95"), first
+    )
+    table = told.select("service").unique()
+    for suffix, own in (("", told.filter("inside")), ("_outside", told.filter(~pl.col("inside")).drop("first_error"))):
+        table = table.join(own.drop("inside"), on="service", how="left", suffix=suffix)
+    table = table.with_columns(pl.col("^(events|errors).*$").cast(pl.Int64).fill_null(0))
     return table.sort("errors", "events", "service", descending=[True, True, False])
 
 
-def _telling_trace(snapshot: Snapshot, window: Window) -> str | None:
+_NO_ROWS: Final = pl.DataFrame(
+    schema={name: schema.COMMON[name] for name in ("timestamp", "service", "level")} | {"duration_ms": pl.Float64()}
+)
+
+
+def _telling_trace(errors: pl.DataFrame) -> str | None:
     """The trace in which the most services erred, the first of them; None where no error names a trace."""
-    errors = _errors(snapshot, window).with_columns(trace_id()).filter(pl.col("trace").is_not_null())
+    errors = errors.with_columns(trace_id()).filter(pl.col("trace").is_not_null())
     if not errors.height:
         return None
     counted = errors.group_by("trace").agg(pl.col("service").n_unique(), pl.col("timestamp").min())
@@ -115,55 +121,79 @@ def _telling_trace(snapshot: Snapshot, window: Window) -> str | None:
 
 
 def _errors(snapshot: Snapshot, window: Window) -> pl.DataFrame:
-    rows = columns(snapshot, ["timestamp", "service", "level", "trace_id", "message"]).with_row_index("row")
-    us = pl.col("timestamp").dt.timestamp("us")
-    return rows.filter(
-        (pl.col("level").to_physical() >= schema.ERROR_RANK)
-        & us.is_between(window.start_us, window.stop_us, closed="left")
-    )
+    levels = schema.LEVELS[schema.ERROR_RANK :]
+    asked = Condition({"level": levels}, window.start_us, window.stop_us)
+    return columns(snapshot, ["timestamp", "service", "trace_id", "message", *PLACE], asked)
 
 
 def _quotes(
-    snapshot: Snapshot, window: Window, changes: pd.DataFrame, appeared: pd.DataFrame, origin: str | None
+    snapshot: Snapshot,
+    window: Window,
+    errors: pl.DataFrame,
+    changes: pd.DataFrame,
+    appeared: pd.DataFrame,
+    origin: str | None,
+    since_us: int,
 ) -> tuple[Quote, ...]:
     """The records that show what the report says, by time."""
-    wanted: dict[int, str] = {}
-    patterns = columns(snapshot.with_patterns(), ["timestamp", "pattern"]).with_row_index("row")
-    patterns = patterns.filter(pl.col("timestamp").is_not_null()).with_columns(pl.col("pattern").cast(pl.String))
-    own = _errors(snapshot, window).filter(pl.col("service") == origin).sort("timestamp")
-    if own.height:
-        wanted[int(own["row"][0])] = "the first error where the trouble began"
+    wanted: dict[Place, str] = {}
+    own = errors.filter(pl.col("service").eq_missing(origin))
+    if (place := _first(own)) is not None:
+        wanted[place] = "the first error where the trouble began"
     grown = changes[(changes["dimension"] == PATTERN) & (changes["odds_ratio"] > 1)]
     reasons: list[tuple[str, str, datetime | None]]
     reasons = [(str(key), "the first of its kind", None) for key in appeared[PATTERN].drop_duplicates().head(2)]
     reasons += [
         (str(key), "of the messages that changed most, the first", window.start) for key in grown["key"].head(6)
     ]
+    # Up to the window's end: what came up has its first event in that time, and what grew one in the window.
+    asked = Condition({PATTERN: tuple({key for key, _, _ in reasons})}, since_us, window.stop_us)
+    patterns = columns(snapshot.with_patterns(), ["timestamp", PATTERN, *PLACE], asked)
+    patterns = patterns.filter(pl.col("timestamp").is_not_null())
     for key, why, since in reasons:
-        rows = patterns.filter(pl.col("pattern") == key)
-        rows = rows.filter(pl.col("timestamp") >= since) if since is not None else rows
-        if rows.height:
-            wanted.setdefault(int(rows.sort("timestamp")["row"][0]), why)
-    places = columns(snapshot, ["file", "offset"])
+        rows = patterns.filter(pl.col(PATTERN) == key)
+        place = _first(rows if since is None else rows.filter(pl.col("timestamp") >= since))
+        if place is not None:
+            wanted.setdefault(place, why)
+    records = _records(snapshot, wanted)
     quotes: list[Quote] = []
     seen: set[tuple[str, int]] = set()
-    for row, why in wanted.items():
-        file, offset = places.row(row)
-        near = {(file, offset // _NEAR_BYTES + step) for step in (-1, 0, 1)}
+    for place, why in wanted.items():
+        file, at = str(records[place]["file"]), place[2] // _NEAR_BYTES
+        near = {(file, at + step) for step in (-1, 0, 1)}
         if len(quotes) < _MOST_EXCERPTS and not near & seen:  # what stands beside another shows in its context
-            seen.add((file, offset // _NEAR_BYTES))
-            quotes.append(_quote(snapshot, row, why))
+            seen.add((file, at))
+            quotes.append(_quote(snapshot, records[place], why))
     return tuple(sorted(quotes, key=_moment))
+
+
+Place = tuple[int, int, int]
+"""Source, generation and offset of a record."""
+
+
+def _first(rows: pl.DataFrame) -> Place | None:
+    """Where the earliest of these rows is; of equals the first."""
+    if not rows.height:
+        return None
+    source, generation, offset = rows.sort("timestamp", maintain_order=True).select(PLACE).row(0)
+    return source, generation, offset
+
+
+def _records(snapshot: Snapshot, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+    """What `locate` and a quotation need of these records."""
+    asked = Condition({name: tuple(values) for name, values in zip(PLACE, zip(*places, strict=True), strict=False)})
+    rows = columns(snapshot, ["timestamp", "service", "message", "file", "length_bytes", *PLACE], asked)
+    return {(row["source"], row["generation"], row["offset"]): row for row in rows.iter_rows(named=True)}
 
 
 def _moment(quote: Quote) -> tuple[bool, float]:
     return quote.timestamp is None, quote.timestamp.timestamp() if quote.timestamp else 0.0
 
 
-def _quote(snapshot: Snapshot, row: int, why: str) -> Quote:
-    facts = columns(snapshot, ["timestamp", "service", "message", "file", "offset"]).row(row, named=True)
+def _quote(snapshot: Snapshot, record: dict[str, Any], why: str) -> Quote:
     try:
-        evidence = snapshot.locate(row, context=2)
+        evidence = snapshot.locate(record, context=2)
     except EvidenceLost:  # said in the report: the message as it was read stands in its place
         evidence = None
+    facts = {name: record[name] for name in ("timestamp", "service", "message", "file", "offset")}
     return Quote(why=why, evidence=evidence, **facts)

@@ -19,8 +19,8 @@ _IP: Final = re.compile(
     r"|(?<![\w.:])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4})(?![\w:])"
 )
 _KEY: Final = (
-    r"(?:authorization|bearer|[\w-]{0,40}token|api[_-]?key|access[_-]?key|[\w-]{0,40}secret|password|passwd|pwd"
-    r"|session(?:[_-]?id)?|set-cookie|cookie|credentials?)"
+    r"(?:[\w-]{0,40}(?:token|secret|(?:api|access|secret|private)[_-]?key|password|passwd|pwd)"
+    r"|authorization|bearer|session(?:[_-]?id)?|set-cookie|cookie|credentials?)"
 )
 _TOKEN: Final = re.compile(
     r"-----BEGIN [A-Z ]{1,40}KEY-----[^-]{0,8000}(?:-----END [A-Z ]{1,40}KEY-----)?"
