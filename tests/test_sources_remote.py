@@ -136,6 +136,17 @@ def test_what_never_answers_is_an_error_of_its_file_alone(memory: Any, monkeypat
     assert "RuntimeError: the bucket is on fire" in snap.files["error"][1]
 
 
+def test_explain_locate_and_a_store_take_urls(memory: Any, tmp_path: Path) -> None:
+    memory.pipe("/logs/a.log", lines(100))
+    assert logkit.explain("memory://logs/a.log").read == 100
+    with pytest.raises(logkit.PathError, match="found nothing"):
+        logkit.explain("memory://logs/b.log")
+    snap = logkit.read("memory://logs", progress=False, store=tmp_path / "a.duckdb")
+    assert snap.locate(snap.events.iloc[7]).text == lines(1, 7).decode().replace(":00,", ":07,").rstrip()
+    memory.pipe("/logs/a.log", lines(150))
+    assert len(logkit.read("memory://logs", progress=False, store=tmp_path / "a.duckdb")) == 150
+
+
 @pytest.mark.parametrize("url", ["memory://nowhere", "memory://nowhere/*.log"])
 def test_nothing_at_a_url_is_a_path_error(memory: Any, url: str) -> None:
     with pytest.raises(logkit.PathError, match="found nothing at"):
