@@ -12,6 +12,7 @@ from typing import Any
 
 import fsspec
 import pytest
+from distributed import Client
 from moto.server import ThreadedMotoServer
 
 import logkit
@@ -247,6 +248,31 @@ def test_an_object_that_changes_while_it_is_read_is_never_half_of_each(
         assert rows["length_bytes"].sum() <= len(content)
     assert 0 < files["events"][0] < 30_000
     assert files["events"][1] == 30_000
+    assert snap.audit()["balanced"].all()
+
+
+def test_an_object_that_changes_under_a_cluster_is_read_anew(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = lines(30_000), lines(20_000, first=50_000)
+    s3.pipe("logs/cluster/app.log", old)
+    s3.pipe("logs/cluster/calm.log", lines(10))
+    few: dict[str, Any] = {"span_bytes": 1 << 20, "block_bytes": 1 << 18, **FAST}
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=":0") as client:
+        calm = logkit.read("s3://logs/cluster", cluster=client, **few)
+        assert calm.stats == logkit.read("s3://logs/cluster", **few).stats
+        with replaced_after(3, "logs/cluster/app.log", new, monkeypatch, s3):
+            snap = logkit.read("s3://logs/cluster", cluster=client, **few)
+        s3.pipe("logs/cluster/app.log", old)
+        with replaced_after(3, "logs/cluster/app.log", new, monkeypatch, s3):
+            counted = logkit.read("s3://logs/cluster", cluster=client, keep_events=0, **few)
+        assert counted.files["events"].tolist()[1:] == [20_000, 10]
+        assert len(counted) == counted.files["events"].sum()
+    files = snap.files
+    assert files["generation"].tolist() == [0, 1, 0]
+    assert files["state"].tolist() == ["gone", "idle", "idle"]
+    assert files["events"].tolist()[1:] == [20_000, 10]
+    rows = snap.events
+    later = rows["message"].str.extract(r"order (\d+)", expand=False).astype(int) >= 50_000
+    assert later.equals(rows["generation"] == 1)
     assert snap.audit()["balanced"].all()
 
 

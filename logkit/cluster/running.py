@@ -93,7 +93,7 @@ class Run:
                 results += 1
                 if results % _REFRESH == 0:
                     room = self._room()
-            left = [future for level in self._levels for future in level]
+            left, self._levels = [one for level in self._levels for one in level], [[] for _ in range(_LEVELS)]
             if left:
                 self.result.stats.append(self._submit_fold(left).result().stats)
                 moved(self.result)
