@@ -72,7 +72,7 @@ def read(
     job = _job(checked, ServiceRule.of(service), into)
     began = time.monotonic()
     result = _run(client, job, scan.found, total_bytes, progress)
-    capture, stats, pieces = _capture(job, result, roots, len(scan.found), time.monotonic() - began)
+    capture, stats, pieces = _capture(job, result, roots, time.monotonic() - began)
     capture = replace(capture, skipped=tuple((shown(one.path), one.reason) for one in scan.skipped))
     if into is not None:
         written = [file for ledger in result.ledgers for file in ledger.written]
@@ -138,9 +138,7 @@ def _marked(bundles: Iterator[Bundle], settings: Settings, total_bytes: int) -> 
         left -= sum(piece.length for piece in bundle)
 
 
-def _capture(
-    job: Job, result: Result, roots: Roots, files: int, seconds: float
-) -> tuple[Capture, Stats, list[tuple[Piece, int]]]:
+def _capture(job: Job, result: Result, roots: Roots, seconds: float) -> tuple[Capture, Stats, list[tuple[Piece, int]]]:
     settings = job.settings
     whole = _whole(result.ledgers)
     stats = Stats.sum(result.stats)

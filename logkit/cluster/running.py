@@ -38,7 +38,6 @@ class Result:
     frames: dict[int, tuple[EventFrame, ...]] = field(default_factory=dict)
     workers: dict[str, list[float]] = field(default_factory=dict)
     events: int = 0
-    errors: int = 0
     bytes: int = 0
 
 
@@ -95,7 +94,7 @@ class Run:
                     room = self._room()
             left, self._levels = [one for level in self._levels for one in level], [[] for _ in range(_LEVELS)]
             if left:
-                self.result.stats.append(self._submit_fold(left).result().stats)
+                self._add(self._submit_fold(left).result().stats)
                 moved(self.result)
         except BaseException:
             self._cancel()
@@ -124,7 +123,7 @@ class Run:
         """What has come of a task; returns what is to be read again by itself."""
         task = self._waiting.pop(future.key)
         if task is None:
-            self.result.stats.append(future.result().stats)
+            self._add(future.result().stats)
             return []
         if future.status != "finished":
             if not task.alone:  # whatever cost its workers their lives may have been something else that ran there
@@ -134,11 +133,17 @@ class Run:
         part: Part = future.result()
         self._count(part)
         if task.keep:
-            self.result.stats.append(part.stats)
+            self._add(part.stats)
             self.result.frames[task.number] = part.frames
         else:
             self._levels[0].append(task.part)
         return []
+
+    def _add(self, stats: Stats) -> None:
+        """The top of the tree is here."""
+        self.result.stats.append(stats)
+        if len(self.result.stats) == FAN_IN:
+            self.result.stats = [Stats.sum(self.result.stats)]
 
     def _count(self, part: Part) -> None:
         result = self.result
