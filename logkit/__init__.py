@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from logkit.engine import Monitor, Settings, read, watch
+from logkit.cluster import open, read
+from logkit.engine import Monitor, Settings, watch
 from logkit.errors import (
     FormatError,
     LogkitError,
@@ -25,7 +26,7 @@ from logkit.errors import (
     StoreLocked,
 )
 from logkit.formats.own import Format
-from logkit.snapshot import Snapshot, open
+from logkit.snapshot import Snapshot
 from logkit.sources.explaining import explain
 
 __all__ = [

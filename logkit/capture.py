@@ -6,9 +6,11 @@ The engine fills them; `snapshot`, `analysis` and `views` only read them, and so
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
 
     from logkit.sinks.view import StoreView
@@ -130,6 +132,19 @@ class StoreStatus:
     events: int = 0
 
 
+class Scattered(Protocol):
+    """Rows that are read where they lie, by the workers of a cluster."""
+
+    @property
+    def lineage(self) -> str:
+        """Of the capture whose rows these are, all of them."""
+        ...
+
+    def to_dask(self, columns: Sequence[str] | None) -> Any:
+        """See `Snapshot.to_dask`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Capture:
     """What the engine knew at one instant: references only, gathered under its lock in one go."""
@@ -171,5 +186,7 @@ class Capture:
     """The rows, as of the commit the statistics agree with; None: all rows there are are in `frames`."""
     store_status: StoreStatus | None = None
     """None where nothing writes to the store: there is none, or it was opened to be read."""
+    scattered: Scattered | None = None
+    """How a cluster gets at the rows, of what one has read or written; None elsewhere."""
     whole: Capture | None = None
     """The capture that this one, which has a store, is a selection of; None for one of everything."""

@@ -14,11 +14,12 @@ from logkit.analysis.columns import need_rows
 from logkit.analysis.kept import KeptRows
 from logkit.analysis.stored import StoredRows
 from logkit.analysis.tables import make
+from logkit.errors import SnapshotError
 from logkit.investigation import Investigation
 from logkit.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import pandas as pd
 
@@ -290,6 +291,27 @@ class Snapshot(Investigation):
         Raises SettingError for a field no event has. Files, threads and the ledger stay those of the whole snapshot.
         """
         return self._select(conditions.fields(fields, min_level, lambda: self.rows.own_fields(self)))
+
+    def to_dask(self, columns: Sequence[str] | None = None) -> Any:
+        """All events as a lazy Dask DataFrame, made by the workers where the files are: of what `read(…, cluster=…)`
+        has read, or has written with `store=`.
+
+        The index is the number of the row in the order of `events` (file, generation, offset); divisions are known.
+        columns: which ones; by default the common ones and those of the formats' own that the reading met, which is
+        none where it made no rows (`keep_events=0`): name them. Files that changed since raise when it is computed.
+        Raises SnapshotError for a snapshot that no cluster has made, a selection and a difference.
+        """
+        scattered = self.capture.scattered
+        if scattered is None or scattered.lineage != self.capture.lineage:
+            raise SnapshotError(
+                "expected a snapshot of all that a cluster has read, found "
+                + (
+                    "one that none has; try read(paths, cluster=client)"
+                    if scattered is None
+                    else "a part of one; try to_dask() of the whole, and select there"
+                )
+            )
+        return scattered.to_dask(columns)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> str:
         """Put a copy of the store, as of this snapshot's commit, at `path`; returns the copy's real path.

@@ -41,6 +41,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "matplotlib": ("views", "lab"),
     "dask": ("cluster",),
     "distributed": ("cluster",),
+    "fsspec": ("sources",),
 }
 """Which modules, or whole parts of the package, may import what; what is not listed may be imported anywhere."""
 

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from logkit.sources import handles
+from logkit.sources.handles import Handle
 from logkit.sources.reader import open_to_read, replaced
+from logkit.sources.remote import Status
 
 File = tuple[int, int]
 """Device and inode."""
@@ -18,7 +21,7 @@ File = tuple[int, int]
 
 @dataclass(slots=True)
 class _Open:
-    descriptor: int
+    descriptor: Handle
     users: int = 0
     unwanted: bool = False  # to be closed when the last user is done
 
@@ -39,7 +42,7 @@ class Descriptors:
         self._turn = threading.Semaphore(max_open)
 
     @contextmanager
-    def borrow(self, path: str, file: File | None) -> Iterator[int]:
+    def borrow(self, path: str, file: File | None) -> Iterator[Handle]:
         """A descriptor of the file, to be read by position and not to be closed.
 
         `file` is the device and inode it must have: if it is not held open already, and another one stands at `path`
@@ -54,13 +57,13 @@ class Descriptors:
             finally:
                 self._give_back(one)
 
-    def stat(self, file: File) -> os.stat_result | None:
+    def stat(self, file: File) -> os.stat_result | Status | None:
         """The state of a file that is held open, wherever it went; None if it is not held."""
         one = self._held(file)
         if one is None:
             return None
         try:
-            return os.fstat(one.descriptor)
+            return handles.status_of(one.descriptor)
         finally:
             self._give_back(one)
 
@@ -95,7 +98,7 @@ class Descriptors:
 
     def _open(self, path: str, file: File | None) -> tuple[_Open, File]:
         one = _Open(self._descriptor(path), users=1)
-        status = os.fstat(one.descriptor)
+        status = handles.status_of(one.descriptor)
         found = status.st_dev, status.st_ino
         if file is not None and found != file:
             self._close(one)
@@ -107,7 +110,7 @@ class Descriptors:
                 self._files[found] = one
         return one, found
 
-    def _descriptor(self, path: str) -> int:
+    def _descriptor(self, path: str) -> Handle:
         """Open the file, at the cost of idle ones where there are too many."""
         with self._lock:
             self._count += 1  # before making room: two threads must not count on the same room
@@ -134,7 +137,7 @@ class Descriptors:
             self._close(one)
 
     def _close(self, one: _Open) -> None:
-        os.close(one.descriptor)
+        handles.close(one.descriptor)
         with self._lock:
             self._count -= 1
 

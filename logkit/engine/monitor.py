@@ -196,7 +196,7 @@ def watch(
     `StoreError` family where the store cannot be used.
     """
     roots = Roots.of(paths, missing_ok=missing_ok)
-    checked = _settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
+    checked = checked_settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
     rule = ServiceRule.of(service)
     with _watch_lock:
         with _running_lock:
@@ -228,7 +228,7 @@ def read(
     Interrupting it stops the threads.
     """
     roots = Roots.of(paths)
-    checked = _settings(
+    checked = checked_settings(
         timezone=timezone,
         keep_events=sys.maxsize if keep_events is None else keep_events,
         keep_bytes=quarter_of_memory() if keep_bytes is None else keep_bytes,
@@ -290,7 +290,8 @@ def _monitor(roots: Roots, settings: Settings, rule: ServiceRule, store: PathLik
         raise
 
 
-def _settings(**settings: Any) -> Settings:
+def checked_settings(**settings: Any) -> Settings:
+    """The settings that a caller has given; raises `SettingError` for names there are not."""
     unknown = sorted(set(settings) - set(Settings.__dataclass_fields__))
     if unknown:
         near = difflib.get_close_matches(unknown[0], Settings.__dataclass_fields__, n=1)

@@ -27,6 +27,9 @@ class Notifier:
         while not self._stopping.is_set():
             folders, recursive = self._roots.folders()
             activity.enter("sleeping", ", ".join(folders))
+            if not folders:  # all of them are on other machines: scans find what changes there
+                self._stopping.wait()
+                return
             try:
                 import watchfiles
 

@@ -5,7 +5,6 @@ Who holds a file open must not wait for another, so the two are never open at on
 
 from __future__ import annotations
 
-import os
 import threading
 
 import numpy as np
@@ -13,8 +12,9 @@ import numpy as np
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.outcome import Outcome
 from logkit.engine.progress import Candidate, Probe, Tail
-from logkit.sources import Identity, identify
+from logkit.sources import Identity, handles, identify
 from logkit.sources.ending import end_of
+from logkit.sources.handles import Handle
 from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
 
 _COMPARED_BYTES = 1 << 20
@@ -75,10 +75,10 @@ class Prober:
         files, at, lines, alike = self._files, 0, 0, _COMPARED_BYTES
         while alike == _COMPARED_BYTES:  # one after the other: who holds a file open must not wait for another
             with files.borrow(probe.path, probe.file) as descriptor:
-                copy = os.pread(descriptor, _COMPARED_BYTES, at)
+                copy = handles.pread(descriptor, _COMPARED_BYTES, at)
             try:
                 with files.borrow(one.path, one.file) as descriptor:
-                    alike = _alike(copy, os.pread(descriptor, _COMPARED_BYTES, at))
+                    alike = _alike(copy, handles.pread(descriptor, _COMPARED_BYTES, at))
                     intact = same_content(descriptor, one.compression, one.encoding, one.head, one.tail)
             except OSError:
                 return None
@@ -108,12 +108,12 @@ class Prober:
             return False  # the next scan finds out where it went
 
 
-def _is(descriptor: int, identity: Identity, one: Candidate) -> bool:
+def _is(descriptor: Handle, identity: Identity, one: Candidate) -> bool:
     """Whether a file has the content of a source, as far as that was read."""
     return same_content(descriptor, identity.compression, identity.encoding, one.head, one.tail)
 
 
-def _has_all(descriptor: int, identity: Identity, one: Candidate) -> bool:
+def _has_all(descriptor: Handle, identity: Identity, one: Candidate) -> bool:
     """Whether a file has all that is finished of a source; of one of which nothing is, all that was seen."""
     if one.tail is not None:
         return _is(descriptor, identity, one)
@@ -123,7 +123,7 @@ def _has_all(descriptor: int, identity: Identity, one: Candidate) -> bool:
     return not (one.serial or identity.serial) or bool(one.marks and _has(descriptor, identity, one, one.marks[-1]))
 
 
-def _was_once(descriptor: int, identity: Identity, one: Candidate, end: Tail) -> bool:
+def _was_once(descriptor: Handle, identity: Identity, one: Candidate, end: Tail) -> bool:
     """Whether a file has what a source that is gone had once, before more of it was read."""
     if not one.gone or not one.marks or end[0] > one.marks[-1][0]:
         return False
@@ -133,16 +133,16 @@ def _was_once(descriptor: int, identity: Identity, one: Candidate, end: Tail) ->
     return mark is not None and _has(descriptor, identity, one, mark)
 
 
-def _has(descriptor: int, identity: Identity, one: Candidate, mark: Tail) -> bool:
+def _has(descriptor: Handle, identity: Identity, one: Candidate, mark: Tail) -> bool:
     # Offsets in UTF-16 count otherwise than the bytes of the head.
     head = one.head if one.encoding.startswith("utf-16") else one.head[: mark[0]]
     return same_content(descriptor, identity.compression, identity.encoding, head, mark)
 
 
-def _line_before(descriptor: int, stop: int, line_end: bytes) -> int:
+def _line_before(descriptor: Handle, stop: int, line_end: bytes) -> int:
     """Where the last line ends that is whole before an offset; 0 where it is too long."""
     low = max(0, stop - _COMPARED_BYTES)
-    found = os.pread(descriptor, stop - low, low).rfind(line_end)
+    found = handles.pread(descriptor, stop - low, low).rfind(line_end)
     return 0 if found < 0 else low + found + len(line_end)
 
 

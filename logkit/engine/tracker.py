@@ -22,6 +22,7 @@ from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.sources import Found, Identity
 from logkit.sources.discovery import look
+from logkit.sources.remote import is_remote
 
 _KEEP_MARKS = 256  # of so many sources that are gone it is known what they had at any time
 _WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called
@@ -79,6 +80,9 @@ class Tracker:
         if before is None or before.file is None:
             return False
         found = look(before.path)
+        if isinstance(found, Found) and is_remote(found.path):
+            self._begin_anew(key, found, now)
+            return True
         if not isinstance(found, Found) or (found.device, found.inode) != before.file:
             status = self._files.stat(before.file)
             if status is None:
@@ -92,7 +96,9 @@ class Tracker:
         file = found.device, found.inode
         key = self._census.known.get(file) or self._census.returned(found)
         before = self._state.progress(key) if key else None
-        if key is None or before is None:
+        if key is None and is_remote(found.path) and found.path in self._census.by_path:
+            self._begin_anew(self._census.by_path[found.path], found, now)  # another version of the same object
+        elif key is None or before is None:
             self._start((next(self._ids), 0), found, now)
         elif before.file != file:
             twin = next(self._ids), 0
@@ -119,6 +125,9 @@ class Tracker:
         """The same file with other content: truncated and written anew, or another file with its inode."""
         self._census.replace((found.device, found.inode))
         before = self._depart(key)
+        if before.file is not None and before.file != (found.device, found.inode):
+            self._census.replace(before.file)
+            self._files.release(before.file)
         if not before.nameless:  # else it is to be read from nowhere but our own descriptor
             self._files.release((found.device, found.inode))
         same_name = before.path == found.path
@@ -175,9 +184,11 @@ class Tracker:
             census.missing[file] = now
             self._find_rotated(before, now)
         found = look(before.path)
-        if not (isinstance(found, Found) and (found.device, found.inode) == file):
+        if is_remote(before.path):
+            found = None  # nobody renames objects, and an open one is no more than its name
+        elif not (isinstance(found, Found) and (found.device, found.inode) == file):
             found, _ = whereabouts(before, census.known)
-        status = self._files.stat(file) if found is None else None
+        status = self._files.stat(file) if found is None and not is_remote(before.path) else None
         if found is not None:
             self._observe(found, now)
         elif status is not None:

@@ -6,7 +6,6 @@ an outcome handed back to the watcher, which owns retries; a worker never puts i
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections import deque
@@ -22,19 +21,15 @@ from logkit.engine.prober import Prober
 from logkit.engine.progress import Overtaken, Probe, Tail, restart_from
 from logkit.engine.threads import Activity, describe
 from logkit.engine.trace import turn
-from logkit.errors import LogkitError
-from logkit.sources import Batch, ReadOptions, Span
+from logkit.sources import Batch, ReadOptions, Span, handles
 from logkit.sources.archives import TornArchive
-from logkit.sources.batches import batches_of
+from logkit.sources.batches import read_open
 from logkit.sources.chunks import first_record, read_from
-from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
+from logkit.sources.identity import HEAD_KEPT_BYTES
 from logkit.sources.reader import Reader, reader_for
+from logkit.sources.remote import ContentChanged
 
 _ARRAYS_BYTES = 31 << 20  # just less than the most it learns from
-
-
-class ContentChanged(LogkitError):
-    """What is read no longer begins or goes on as it did: the file was truncated, or is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +104,18 @@ class Worker:
     def _read(self, span: Span, activity: Activity) -> Outcome:
         self._span, self._done_to, self._last_offset, self._tail, self._seen_to = span, None, -1, None, 0
         shared = self._shared
+        reader = _WatchedReader(span, shared.reads, activity)
         with shared.files.borrow(span.path, span.file) as descriptor:
-            if not same_content(descriptor, span.compression, span.encoding, span.head, span.tail):
-                raise ContentChanged(f"expected what was read before, found other content; {span.path!r} is read anew")
-            # Half a character waits for its rest even when the line it ends is flushed: it may still come.
-            source = reader_for(
-                descriptor, span.path, span.compression, span.encoding, read_from(span), final=shared.finite
-            )
-            reader = _WatchedReader(source, descriptor, span, shared.reads, activity)
             activity.enter("parsing", span.path)
+            # Half a character waits for its rest even when the line it ends is flushed: it may still come.
+            batches = read_open(span, descriptor, shared.options, final=shared.finite, watch=reader.around)
             try:
-                for batch in batches_of(span, reader, shared.options):
+                for batch in batches:
                     if not self._deliver(batch, activity) or shared.stopping.is_set():
                         break
             finally:
-                self._seen_to = reader.at
-            head = b"" if reader.serial else os.pread(descriptor, HEAD_KEPT_BYTES, 0)
+                self._seen_to = reader.seen_to
+            head = b"" if reader.serial else handles.pread(descriptor, HEAD_KEPT_BYTES, 0)
         activity.spans += 1
         return Outcome(span, seen_to=reader.at, head=head)
 
@@ -185,31 +176,29 @@ class Worker:
 
 
 class _WatchedReader:
-    """A reader that waits for its turn, says what the thread is doing, and counts how far it has looked.
+    """A reader that waits for its turn, says what the thread is doing, and counts how far it has looked."""
 
-    What it hands out is checked after it was read: had the file been truncated meanwhile, it would be a mixture.
-    """
-
-    def __init__(
-        self, reader: Reader, descriptor: int, span: Span, turn: threading.Semaphore, activity: Activity
-    ) -> None:
-        self._reader = reader
-        self._descriptor = descriptor
-        self._span = span
+    def __init__(self, span: Span, turn: threading.Semaphore, activity: Activity) -> None:
+        self._reader: Reader | None = None
         self._turn = turn
         self._activity = activity
         self.serial = span.compression is not None or span.encoding.startswith("utf-16")
         self.at = read_from(span)
 
+    def around(self, reader: Reader) -> Reader:
+        """Itself, reading from `reader`."""
+        self._reader = reader
+        return self
+
+    @property
+    def seen_to(self) -> int:
+        """How far it has looked; 0 where reading has not begun."""
+        return self.at if self._reader is not None else 0
+
     def readinto(self, view: memoryview) -> int:
+        assert self._reader is not None
         with turn(self._turn, "a turn to read", self._activity), self._activity.during("reading"):
             got = self._reader.readinto(view)
         self.at += got
         self._activity.bytes += got
-        if not self.serial and not self._is_whole():
-            raise ContentChanged(f"expected {self._span.path!r} to grow only, found it truncated; it is read anew")
         return got
-
-    def _is_whole(self) -> bool:
-        head = self._span.head
-        return os.fstat(self._descriptor).st_size >= self.at and os.pread(self._descriptor, len(head), 0) == head

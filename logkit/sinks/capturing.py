@@ -8,7 +8,7 @@ from pathlib import Path
 
 from logkit.capture import DELETED, Capture, SourceStatus
 from logkit.errors import PathError
-from logkit.sinks import opening, progress, sums
+from logkit.sinks import folder, opening, progress, sums
 from logkit.sinks.reading import connection_to
 from logkit.sinks.saved import Saved
 from logkit.sinks.view import StoreView
@@ -29,6 +29,8 @@ def capture_of(path: str | os.PathLike[str]) -> Capture:
             path=name,
             nearest=nearest,
         )
+    if os.path.isdir(name):
+        return folder.capture_of(name)
     with connection_to(name) as connection:
         connection.execute("BEGIN TRANSACTION READ ONLY")  # progress and statistics of one commit
         head = opening.head_of(connection, name)

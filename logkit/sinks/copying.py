@@ -37,6 +37,8 @@ def save(view: StoreView, path: str | os.PathLike[str], stats: Callable[[], Stat
     exist, StoreError where there is a file already (unless `overwrite`) or the copy cannot be written.
     """
     target = opening.real(path)
+    if os.path.isdir(view.path):
+        raise StoreError(f"expected a store to copy, found rows in the folder {view.path!r}; copy that", path=view.path)
     opening.check_folder(target)
     _check_free(target, view.path, overwrite)
     new = f"{target}.new{os.getpid()}-{uuid.uuid4().hex}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from logkit import schema
-from logkit.sinks import opening, registry
+from logkit.sinks import opening, parquet, registry
 from logkit.sinks.ddl import MORE, column_type, quoted
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ def connection_to(path: str) -> Iterator[duckdb.DuckDBPyConnection]:
     can only read. It is closed in the end: who keeps a store open locks others out. Raises the StoreError family."""
     import duckdb
 
-    connection = registry.cursor(path) or opening.connect(path, read_only=True)
+    connection = registry.cursor(path) or (
+        parquet.connect(path) if os.path.isdir(path) else opening.connect(path, read_only=True)
+    )
     try:
         yield connection
     except (duckdb.Error, ValueError) as error:  # Arrow's errors are ValueErrors

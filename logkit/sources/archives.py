@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import bz2
 import lzma
-import os
 import sys
 import zlib
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from logkit.errors import LogkitError
+from logkit.sources import handles
+from logkit.sources.handles import Handle
 
-_READ_BYTES: Final = 64 << 10  # taken from the file at a time
 _STEP_BYTES: Final = 256 << 10  # inflated at a time: a bomb swells no further
 _MAX_WINDOW_BYTES: Final = 128 << 20  # what an archive may make us remember; `xz -9` needs 65 MiB, `zstd --ultra` 128
 _MAX_XZ_BYTES: Final = _MAX_WINDOW_BYTES + (1 << 20)  # liblzma counts its own tables, too
@@ -98,7 +98,7 @@ class InflatingReader:
     raises `TornArchive`, once all before the tear has been delivered. When the file has grown since, it goes on.
     """
 
-    def __init__(self, descriptor: int, path: str, compression: str) -> None:
+    def __init__(self, descriptor: Handle, path: str, compression: str) -> None:
         self._descriptor = descriptor
         self._path = path
         self._compression = compression
@@ -145,7 +145,7 @@ class InflatingReader:
         """Have something for the inflater; False where there is no more for now."""
         while True:
             if not self._taken:
-                self._taken = os.pread(self._descriptor, _READ_BYTES, self._at)
+                self._taken = handles.pread(self._descriptor, handles.step_bytes(self._descriptor), self._at)
                 self._at += len(self._taken)
                 if not self._taken:
                     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,12 @@ from logkit.formats.base import Counting, Facts
 from logkit.formats.block import Mask
 from logkit.formats.narrow import narrowed
 from logkit.schema import COMMON, MASK, STATS_FIELDS
+from logkit.sources import handles
 from logkit.sources.chunks import Chunk, read_chunks, read_from
-from logkit.sources.reader import Reader, open_source
+from logkit.sources.handles import Handle
+from logkit.sources.identity import same_content
+from logkit.sources.reader import Reader, opened, reader_for, replaced
+from logkit.sources.remote import ContentChanged
 from logkit.sources.span import ReadOptions, Span, Tail
 from logkit.stats import Stats
 from logkit.stats.masks import mask
@@ -56,19 +60,53 @@ class Batch:
 
 
 def read_span(span: Span, options: ReadOptions) -> Iterator[Batch]:
-    """Read a span, a batch per block, in offset order. Raises OSError, `TornArchive`, or what `service=` raises.
+    """Read a span, a batch per block, in offset order. Raises as `read_open`.
 
     A generator without state outside it: any thread of any process may run it, and run it again.
     """
-    start = read_from(span)
-    with open_source(span.path, span.compression, start, span.file, encoding=span.encoding, final=span.final) as reader:
-        yield from batches_of(span, reader, options)
+    with opened(span.path) as handle:
+        status = handles.status_of(handle)
+        if span.file is not None and (status.st_dev, status.st_ino) != span.file:
+            raise replaced(span.path)
+        yield from read_open(span, handle, options, final=span.final)
 
 
-def batches_of(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Batch]:
-    """As `read_span`, from an open reader that stands at `read_from(span)`."""
-    for chunk in read_chunks(span, reader, options):
+def read_open(
+    span: Span,
+    handle: Handle,
+    options: ReadOptions,
+    *,
+    final: bool,
+    watch: Callable[[Reader], Reader] = lambda reader: reader,
+) -> Iterator[Batch]:
+    """As `read_span`, of a file that is open. `final`: it will not grow; `watch` may wrap what is read from.
+
+    Raises OSError, `TornArchive`, `ContentChanged` where its content is not, or no longer, what was found when the
+    span was planned, or what `service=` raises. What was handed out before is right all the same.
+    """
+    if not same_content(handle, span.compression, span.encoding, span.head, span.tail):
+        raise ContentChanged(f"expected what was read before, found other content; {span.path!r} is read anew")
+    reader = reader_for(handle, span.path, span.compression, span.encoding, read_from(span), final=final)
+    for chunk in read_chunks(span, watch(_IntactReader(reader, handle, span)), options):
         yield batch_of(span, chunk, options)
+
+
+class _IntactReader:
+    """What it hands out is checked after it was read: had the file been truncated meanwhile, it would be a mixture."""
+
+    def __init__(self, reader: Reader, handle: Handle, span: Span) -> None:
+        self._reader = reader
+        self._handle = handle
+        self._span = span
+        self._serial = span.compression is not None or span.encoding.startswith("utf-16")
+        self._at = read_from(span)
+
+    def readinto(self, view: memoryview) -> int:
+        got = self._reader.readinto(view)
+        self._at += got
+        if not self._serial and not handles.intact(self._handle, self._at, self._span.head):
+            raise ContentChanged(f"expected {self._span.path!r} to grow only, found it truncated; it is read anew")
+        return got
 
 
 def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:

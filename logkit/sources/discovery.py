@@ -1,4 +1,4 @@
-"""Which files there are: folders (recursive), globs, single files and lists of them; what is passed over, and why."""
+"""Which files there are: folders (recursive), globs, files, URLs and lists of them; what is passed over, and why."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from logkit.errors import PathError
+from logkit.sources import remote
+from logkit.sources.remote import is_remote
 
 PathLike = str | os.PathLike[str]
 
@@ -48,9 +50,10 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """What the user pointed at, made absolute: existing files and folders, folders yet to be made, and globs."""
+    """What the user pointed at, made absolute: existing files and folders, folders yet to be made, globs and URLs."""
 
     paths: tuple[str, ...]
+    _listed: dict[str, list[Found]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, paths: PathLike | Iterable[PathLike], *, missing_ok: bool = False) -> Roots:
@@ -63,6 +66,11 @@ class Roots:
             raise PathError("expected a path, a glob or a list of them, found an empty list", path="")
         resolved = []
         for one in given:
+            if is_remote(os.fspath(one)):
+                if not missing_ok:
+                    remote.check(os.fspath(one))
+                resolved.append(os.fspath(one))
+                continue
             text = os.path.abspath(os.path.expanduser(os.fspath(one)))
             there = os.path.exists(text) or (os.path.lexists(text) and not os.path.islink(text))
             if not there and not glob.has_magic(text) and not missing_ok:
@@ -75,12 +83,14 @@ class Roots:
     @property
     def key(self) -> tuple[str, ...]:
         """What they are by now, links followed: equal for roots that lead to the same files."""
-        return tuple(sorted({os.path.realpath(path) for path in self.paths}))
+        return tuple(sorted({path if is_remote(path) else os.path.realpath(path) for path in self.paths}))
 
     def covers(self, path: str) -> bool:
         """Whether a file called so would be among those that are looked at."""
         return any(
-            path.startswith(os.path.join(root, "")) if os.path.isdir(root) else fnmatch.fnmatchcase(path, root)
+            path.startswith(os.path.join(root, ""))
+            if os.path.isdir(root) or (is_remote(root) and not glob.has_magic(root))
+            else fnmatch.fnmatchcase(path, root)
             for root in (*self.paths, *self.key)
         )
 
@@ -89,16 +99,19 @@ class Roots:
 
         A path yet to be made is waited for in the nearest folder above it, and never in all that is below that.
         """
-        deep = [path for path in self.paths if os.path.isdir(path)]
-        deep += [str(_nearest(path)) for path in self.paths if "**" in path and not os.path.lexists(path)]
-        chosen = deep or [str(_nearest(path)) for path in self.paths]
+        local = [path for path in self.paths if not is_remote(path)]
+        deep = [path for path in local if os.path.isdir(path)]
+        deep += [str(_nearest(path)) for path in local if "**" in path and not os.path.lexists(path)]
+        chosen = deep or [str(_nearest(path)) for path in local]
         return list(dict.fromkeys(chosen)), bool(deep)
 
     def scan(self) -> Scan:
         """Look at everything now. Never raises for what it meets: it is skipped with a reason."""
         scan, seen = Scan(), set[tuple[int, int]]()
         for path in self.paths:
-            if glob.has_magic(path) and not os.path.lexists(path):
+            if is_remote(path):
+                self._list(path, scan, seen)
+            elif glob.has_magic(path) and not os.path.lexists(path):
                 for name in sorted(glob.iglob(path, recursive=True)):
                     if not os.path.isdir(name):
                         _take(look(name), name, scan, seen)
@@ -111,9 +124,22 @@ class Roots:
                 scan.missing.append(path)
         return scan
 
+    def _list(self, url: str, scan: Scan, seen: set[tuple[int, int]]) -> None:
+        """What a URL holds; where it cannot be listed now, what it held the last time: it is not gone for that."""
+        try:
+            self._listed[url] = [Found(*one) for one in remote.listing(url)]
+        except OSError as error:
+            scan.skipped.append(Skipped(url, f"cannot be listed: {error}"))
+        for found in self._listed.get(url, ()):
+            reason = _passed_over(found.path.removeprefix(url).split("/"))
+            _take(reason or found, found.path, scan, seen)
+
 
 def look(path: str) -> Found | str | None:
     """One file now; a reason where it is not to be read, None where it is gone."""
+    if is_remote(path):
+        found = remote.look(path)
+        return Found(*found) if isinstance(found, tuple) else found
     try:
         return _judged(path, os.stat(path))
     except OSError as error:
@@ -180,10 +206,8 @@ def _walk(root: str, scan: Scan) -> Iterator[os.DirEntry[str]]:
             continue
         below = []
         for entry in entries:
-            if entry.name.startswith("."):
-                scan.skipped.append(Skipped(entry.path, "hidden"))
-            elif entry.name in _NEVER:
-                scan.skipped.append(Skipped(entry.path, "no place for logs"))
+            if reason := _passed_over([entry.name]):
+                scan.skipped.append(Skipped(entry.path, reason))
             elif _is_folder(entry):
                 below.append(entry.path)
             else:
@@ -196,6 +220,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir()
     except OSError:
         return False  # a link that leads back to itself: what is wrong with it is told when it is looked at
+
+
+def _passed_over(names: Iterable[str]) -> str | None:
+    """Why nothing with such names on its way is looked at; None where it is."""
+    for name in names:
+        if name.startswith("."):
+            return "hidden"
+        if name in _NEVER:
+            return "no place for logs"
+    return None
 
 
 _name = operator.attrgetter("name")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
+from logkit.sources import handles
 from logkit.sources.archives import TornArchive
+from logkit.sources.handles import Handle
 from logkit.sources.reader import read_up_to, reader_for
 from logkit.sources.span import Tail, digest
 
@@ -13,11 +14,11 @@ _LENGTH: Final = 1024
 _STEP_BYTES: Final = 256 << 10
 
 
-def end_of(descriptor: int, compression: str | None, encoding: str) -> Tail:
+def end_of(descriptor: Handle, compression: str | None, encoding: str) -> Tail:
     """The tail of all there is of an open file. A compressed one is inflated as far as it goes. Raises OSError."""
     if compression is None and not encoding.startswith("utf-16"):
-        size = os.fstat(descriptor).st_size
-        last = os.pread(descriptor, _LENGTH, max(0, size - _LENGTH))
+        size = handles.status_of(descriptor).st_size
+        last = handles.pread(descriptor, _LENGTH, max(0, size - _LENGTH))
         return size, len(last), digest(last)
     last, stop = b"", 0
     try:

@@ -14,10 +14,13 @@ from logkit.formats import Format, Plain, TimeRules, candidates, detect, is_bina
 from logkit.formats.block import Block, Lines, records_of, split_lines
 from logkit.formats.catalog import entries
 from logkit.formats.misfits import misfit
+from logkit.sources import handles
 from logkit.sources.archives import compression_of
+from logkit.sources.discovery import Found, look
 from logkit.sources.encodings import encoding_of, transcoded
-from logkit.sources.reader import open_source, read_up_to
+from logkit.sources.reader import open_source, opened, read_up_to
 from logkit.sources.recode import shown
+from logkit.sources.remote import is_remote
 
 _HEAD_BYTES: Final = 65_536
 _SHOWN: Final = 5  # lines that do not fit, and formats that read some
@@ -92,7 +95,7 @@ def explain(path: str | os.PathLike[str]) -> Explanation:
     Compressed files are inflated as reading does it. Raises `PathError` for what is no file, OSError.
     """
     name = os.path.expanduser(os.fspath(path))
-    if not os.path.isfile(name):
+    if not (isinstance(look(name), Found) if is_remote(name) else os.path.isfile(name)):
         raise PathError(
             f"expected a file, found {'a folder' if os.path.isdir(name) else 'nothing'} at {name}", path=name
         )
@@ -109,7 +112,7 @@ def explain(path: str | os.PathLike[str]) -> Explanation:
     starts = format.starts(whole)
     starts[0] = True
     records = records_of(whole, starts)
-    reference = int(os.stat(name).st_mtime * 1e6)
+    reference = _written_us(name)
     parsed = format.parse(records, TimeRules(reference_us=reference))
     wrong = np.flatnonzero(~parsed.ok)[:_SHOWN]
     first = np.flatnonzero(starts) + 1
@@ -125,10 +128,15 @@ def explain(path: str | os.PathLike[str]) -> Explanation:
 
 
 def _head(path: str) -> bytes:
-    with open(path, "rb") as file:
-        compression = compression_of(file.read(16))
+    with opened(path) as handle:
+        compression = compression_of(handles.pread(handle, 16, 0))
     with open_source(path, compression) as reader:
         return read_up_to(reader, _HEAD_BYTES)
+
+
+def _written_us(path: str) -> int:
+    with opened(path) as handle:
+        return int(handles.status_of(handle).st_mtime * 1e6)
 
 
 def _first(lines: Lines, count: int) -> Lines:

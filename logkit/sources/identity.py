@@ -7,16 +7,20 @@ import os
 import re
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from logkit.formats import Format, detect, is_binary
+from logkit.sources import handles
 from logkit.sources.archives import TornArchive, compression_of
 from logkit.sources.encodings import encoding_of, line_end_of, transcoded
+from logkit.sources.handles import Handle
 from logkit.sources.reader import opened, read_up_to, reader_for
 from logkit.sources.recode import shown
+from logkit.sources.remote import RemoteFile, Status
 from logkit.sources.span import Tail, digest
 
 HEAD_BYTES: Final = 64 << 10
@@ -60,7 +64,7 @@ class Identity:
 
 
 def identify(
-    file: int | str, path: str | None = None, *, final: bool = True, head_limit: int | None = None
+    file: Handle | str, path: str | None = None, *, final: bool = True, head_limit: int | None = None
 ) -> Identity:
     """Look at the head of a file, a path or an open descriptor, and say what it is. Raises OSError.
 
@@ -69,10 +73,10 @@ def identify(
     detection, so give it with a descriptor), the answer is the same.
     """
     with _descriptor(file) as descriptor:
-        status = os.fstat(descriptor)
+        status = handles.status_of(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return _refused(status, "not a regular file")
-        first = os.pread(descriptor, 16, 0)
+        first = handles.pread(descriptor, 16, 0)
         compression = compression_of(first)
         head, hole, text = _look(descriptor, compression, head_limit)
     head_bytes = hole + len(text)
@@ -94,14 +98,14 @@ def identify(
         format=None if refused or unfinished else detect(seen.replace(line_end, b"\n"), name),
         head_bytes=head_bytes,
         refused=refused,
-        reference_us=int((_written(first, compression) or status.st_mtime) * 1e6),
+        reference_us=int((_written(first, compression) or status.st_mtime or time.time()) * 1e6),
         encoding=encoding,
         line_end=line_end,
         hole_bytes=hole if text else 0,
     )
 
 
-def same_content(descriptor: int, compression: str | None, encoding: str, head: bytes, tail: Tail | None) -> bool:
+def same_content(descriptor: Handle, compression: str | None, encoding: str, head: bytes, tail: Tail | None) -> bool:
     """Whether the content of an open file still begins with `head`, and still has the bytes of `tail` where they were.
 
     False where it is shorter. A compressed file is inflated as far as that takes. Raises OSError.
@@ -116,15 +120,15 @@ def same_content(descriptor: int, compression: str | None, encoding: str, head: 
 
 
 @contextmanager
-def _descriptor(file: int | str) -> Iterator[int]:
-    if isinstance(file, int):
+def _descriptor(file: Handle | str) -> Iterator[Handle]:
+    if isinstance(file, int | RemoteFile):
         yield file
         return
     with opened(file) as descriptor:
         yield descriptor
 
 
-def _content(descriptor: int, compression: str | None, start: int, size: int, encoding: str = "") -> bytes:
+def _content(descriptor: Handle, compression: str | None, start: int, size: int, encoding: str = "") -> bytes:
     """`size` bytes from `start` on, as stored unless an encoding is given; fewer before the end or a tear."""
     if not size:
         return b""
@@ -134,7 +138,7 @@ def _content(descriptor: int, compression: str | None, start: int, size: int, en
         return b""
 
 
-def _look(descriptor: int, compression: str | None, limit: int | None) -> tuple[bytes, int, bytes]:
+def _look(descriptor: Handle, compression: str | None, limit: int | None) -> tuple[bytes, int, bytes]:
     """How the content begins, how many NUL bytes it begins with, and the text behind them, all of it before `limit`."""
     limit = sys.maxsize if limit is None else limit
     head = _content(descriptor, compression, 0, min(HEAD_BYTES, limit))
@@ -147,16 +151,17 @@ def _look(descriptor: int, compression: str | None, limit: int | None) -> tuple[
     return head, hole, _content(descriptor, compression, hole, min(HEAD_BYTES, limit - hole))
 
 
-def _end_of_hole(descriptor: int, at: int) -> int:
+def _end_of_hole(descriptor: Handle, at: int) -> int:
     """Where the first byte stands that is not NUL, at or behind `at`, or the end. What is not stored costs nothing."""
-    size = os.fstat(descriptor).st_size
+    size = handles.status_of(descriptor).st_size
     while at < size:
         try:
-            at = os.lseek(descriptor, at, os.SEEK_DATA) if hasattr(os, "SEEK_DATA") else at
+            if isinstance(descriptor, int) and hasattr(os, "SEEK_DATA"):
+                at = os.lseek(descriptor, at, os.SEEK_DATA)
         except OSError as error:
             if error.errno == errno.ENXIO:
                 return size
-        piece = os.pread(descriptor, _STEP_BYTES, at)
+        piece = handles.pread(descriptor, _STEP_BYTES, at)
         rest = piece.lstrip(b"\0")
         at += len(piece) - len(rest)
         if rest or not piece:
@@ -164,7 +169,7 @@ def _end_of_hole(descriptor: int, at: int) -> int:
     return at
 
 
-def _end_of_inflated_hole(descriptor: int, compression: str, at: int) -> int:
+def _end_of_inflated_hole(descriptor: Handle, compression: str, at: int) -> int:
     """As `_end_of_hole` in a compressed file, which is not inflated without end for it."""
     try:
         reader = reader_for(descriptor, "", compression, "", at)
@@ -183,5 +188,5 @@ def _written(first: bytes, compression: str | None) -> float | None:
     return int.from_bytes(first[4:8], "little") or None if compression == "gzip" else None
 
 
-def _refused(status: os.stat_result, reason: str) -> Identity:
+def _refused(status: os.stat_result | Status, reason: str) -> Identity:
     return Identity(status.st_dev, status.st_ino, b"", None, None, 0, reason, 0)

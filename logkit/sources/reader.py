@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, Protocol
 
+from logkit.sources import handles
 from logkit.sources.archives import InflatingReader, TornArchive, compression_of
 from logkit.sources.encodings import utf8, utf16_decoder
+from logkit.sources.handles import Handle
+from logkit.sources.remote import RemoteFile, is_remote
 
 _STEP_BYTES: Final = 256 << 10
 
@@ -23,12 +26,12 @@ class Reader(Protocol):
 class PlainReader:
     """An uncompressed file, read by position, so that the file's own cursor is never shared."""
 
-    def __init__(self, descriptor: int, offset: int) -> None:
+    def __init__(self, descriptor: Handle, offset: int) -> None:
         self._descriptor = descriptor
         self._offset = offset
 
     def readinto(self, view: memoryview) -> int:
-        got = os.preadv(self._descriptor, [view], self._offset)
+        got = handles.readinto(self._descriptor, view, self._offset)
         self._offset += got
         return got
 
@@ -68,7 +71,7 @@ class Utf16Reader:
 
 
 def reader_for(
-    descriptor: int, path: str, compression: str | None, encoding: str, offset: int, *, final: bool = False
+    descriptor: Handle, path: str, compression: str | None, encoding: str, offset: int, *, final: bool = False
 ) -> Reader:
     """A reader of an open file that stands at `offset` (of decompressed, and for UTF-16 transcoded bytes).
 
@@ -101,24 +104,26 @@ def open_source(
     `file` is the device and inode that must stand at the path: between the scan and now it may have been rotated.
     """
     with opened(path) as descriptor:
-        status = os.fstat(descriptor)
+        status = handles.status_of(descriptor)
         if file is not None and (status.st_dev, status.st_ino) != file:
             raise replaced(path)
         yield reader_for(descriptor, path, compression, encoding, offset, final=final)
 
 
 @contextmanager
-def opened(path: str) -> Iterator[int]:
+def opened(path: str) -> Iterator[Handle]:
     """A descriptor for reading, closed afterwards."""
     descriptor = open_to_read(path)
     try:
         yield descriptor
     finally:
-        os.close(descriptor)
+        handles.close(descriptor)
 
 
-def open_to_read(path: str) -> int:
-    """A descriptor for reading, which is the caller's to close."""
+def open_to_read(path: str) -> Handle:
+    """A descriptor for reading, or an object, which is the caller's to close."""
+    if is_remote(path):
+        return RemoteFile(path)
     # O_NONBLOCK: a FIFO put in the place of a file since the scan must not block the worker.
     return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
