@@ -14,6 +14,7 @@ import pytest
 import logkit
 from logkit.engine import Monitor
 from logkit.engine.prober import Prober
+from logkit.engine.worker import Worker
 from logkit.errors import Forked, PathError, SettingError
 from tests.tiny import Tiny
 
