@@ -13,6 +13,7 @@ import pytest
 
 import logkit
 from logkit.engine import Monitor
+from logkit.engine.prober import Prober
 from logkit.engine.worker import Worker
 from logkit.errors import Forked, PathError, SettingError
 from tests.tiny import Tiny
@@ -218,18 +219,18 @@ def test_a_file_without_permission_is_shown_and_read_once_it_is_granted(tmp_path
 def test_a_file_that_cannot_be_opened_is_retried_while_watching_and_reported_by_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from logkit.engine import worker
+    from logkit.engine import prober
 
     denied = threading.Event()
     denied.set()
-    identify = worker.identify
+    identify = prober.identify
 
     def guarded(descriptor: int, path: str, **how: Any) -> object:
         if denied.is_set():
             raise PermissionError(13, "Permission denied", path)
         return identify(descriptor, path, **how)
 
-    monkeypatch.setattr(worker, "identify", guarded)
+    monkeypatch.setattr(prober, "identify", guarded)
     (tmp_path / "a.log").write_text("R one\n")
     snap = logkit.read(tmp_path, retry_seconds=0.01, progress=False)
     assert snap.files[["state", "error"]].to_numpy().tolist() == [["failed", "PermissionError: Permission denied"]]
@@ -264,14 +265,14 @@ def test_stop_while_the_queue_is_full_and_a_worker_is_busy_names_who_is_alive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     busy, release = threading.Event(), threading.Event()
-    probe = Worker._probe
+    probe = Prober.probe
 
-    def blocks(self: Worker, work: object) -> object:
+    def blocks(self: Prober, work: object) -> object:
         busy.set()
         assert release.wait(DEADLINE)
         return probe(self, work)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Worker, "_probe", blocks)
+    monkeypatch.setattr(Prober, "probe", blocks)
     for number in range(20):
         (tmp_path / f"{number}.log").write_text("R one\n")
     monitor = start(tmp_path, workers=1, queue_size=1)

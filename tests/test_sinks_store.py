@@ -480,11 +480,10 @@ def test_a_store_owns_its_file_and_what_lies_beside_it() -> None:
 
 COMMITS = """
 import sys
-import tempfile
-import polars as pl
+import pyarrow  # before the first line, so that none of the time to the kill is spent on it
 from logkit.sinks import Store
 from logkit.stats import Stats
-from tests.captures import part, rows
+from tests.captures import part
 from tests.test_sinks_store import many, saved
 store = Store.open(sys.argv[1])
 print(store.seq, flush=True)
