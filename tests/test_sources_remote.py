@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,32 @@ def test_nothing_at_a_url_is_a_path_error(memory: Any, url: str) -> None:
 def test_a_protocol_nobody_knows_is_a_path_error() -> None:
     with pytest.raises(logkit.PathError, match=r"expected a URL that fsspec can open.*logkit\[remote\]"):
         logkit.read("carrier-pigeon://coop", progress=False)
+
+
+# -- http://: a server that knows no ranges
+
+
+def test_a_log_is_read_over_http(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_bytes(lines(3000))
+    (tmp_path / "old.log").write_bytes(lines(20))
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        found = logkit.read(f"{url}/app.log", span_bytes=100_000, progress=False)
+        both = logkit.read(f"{url}/", progress=False)
+        server.shutdown()
+        thread.join(5)
+    local = logkit.read(tmp_path / "app.log", span_bytes=100_000, progress=False)
+    columns = ["timestamp", "message", "offset", "length_bytes"]
+    assert found.events[columns].equals(local.events[columns])
+    assert len(both) == 3020
 
 
 # -- s3://: objects with versions, over HTTP on loopback

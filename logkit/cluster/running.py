@@ -76,6 +76,7 @@ class Run:
         suspects: list[tuple[Bundle, bool]] = []
         room, results = self._room(), 0
         try:
+            self._client.replicate([self._job])  # else tasks would go where it is, and be stolen from there one by one
             while True:
                 while len(self._waiting) < room and (following := next(bundles, None)):
                     done.add(self._submit(*following))

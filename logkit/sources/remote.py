@@ -125,12 +125,11 @@ def look(url: str) -> tuple[str, int, int, int, float] | str | None:
 def listing(url: str) -> list[tuple[str, int, int, int, float]]:
     """As `look`, all objects below a URL, or that it matches where it is a glob, sorted. Raises OSError."""
     fs, path = _filesystem(url)
+    is_glob = "*" in path or "[" in path
+    if not (is_glob or url.endswith("/")) and (info := _info(url)).get("type") == "file":
+        return [_found(url, info)]  # over HTTP, listing a log would look for links in it
     fs.invalidate_cache()
-
-    def ask() -> Any:
-        return fs.glob(path, detail=True) if "*" in path or "[" in path else fs.find(path, detail=True)
-
-    found = _tried(ask)
+    found = _tried(lambda: fs.glob(path, detail=True) if is_glob else fs.find(path, detail=True))
     objects = ((fs.unstrip_protocol(name), info) for name, info in found.items() if info.get("type") == "file")
     told = ((one, info if info.get("size") is not None else _info(one)) for one, info in objects)
     return sorted(_found(one, info) for one, info in told)
