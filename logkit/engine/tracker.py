@@ -227,7 +227,7 @@ class Tracker:
     def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:
         """What was found is a copy of a source: not to be read again, but to go on from should that one be gone.
 
-        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not;
+        `copy_to` is how far the source had been known when it was found to hold all of it, None if it does not;
         `copied` is how the copy ends by now.
         """
         self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original, copied=copied))
@@ -238,7 +238,7 @@ class Tracker:
         self._copies[original] = key
         one = self._state.progress(original)
         if one is not None and one.gone and not one.leases:
-            if one.finished_to == copy_to:
+            if one.known_to == copy_to:
                 self._adopt(original, key)
             else:
                 self._look_once_more(key)

@@ -127,7 +127,8 @@ class Watcher:
         began = self._clock()
         scan, ours = self._roots.scan(), registry.ours()
         own = [one for one in scan.found if ours.has(one)]
-        self.skipped = (*scan.skipped, *(Skipped(one.path, "a store that is open here") for one in own))
+        why = {True: "written by a sink", False: "a store that is open here"}
+        self.skipped = (*scan.skipped, *(Skipped(one.path, why[ours.is_output(one)]) for one in own))
         self.missing = tuple(scan.missing)
         self._tracker.take([one for one in scan.found if one not in own] if own else scan.found, now)
         cost = self._clock() - began

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
 
 _OPEN: dict[str, duckdb.DuckDBPyConnection | None] = {}
 """Root connections by real path; None while a store recovers from a failure. Single reads and writes, so no lock."""
+
+
+_OUTPUTS: set[str] = set()
+"""Real paths of files and folders that sinks of this process write, or wrote."""
+
+
+def keep_out(paths: Iterable[str]) -> None:
+    """From now on these files, and all in these folders, are no logs."""
+    _OUTPUTS.update(paths)
 
 
 def enter(path: str, root: duckdb.DuckDBPyConnection | None) -> None:
@@ -42,10 +52,15 @@ class Ours:
 
     paths: tuple[str, ...]
     inodes: frozenset[tuple[int, int]]
+    outputs: tuple[str, ...] = ()
+
+    def is_output(self, found: Found) -> bool:
+        """Whether a sink writes it."""
+        return any(found.path == path or found.path.startswith(path + os.sep) for path in self.outputs)
 
     def has(self, found: Found) -> bool:
         """Whether it is one of them, by whatever name, or lies beside one and belongs to it."""
-        if (found.device, found.inode) in self.inodes:
+        if (found.device, found.inode) in self.inodes or self.is_output(found):
             return True
         name = os.path.basename(found.path)
         return any(
@@ -61,7 +76,7 @@ def ours() -> Ours:
             with contextlib.suppress(OSError):
                 status = os.stat(name)
                 inodes.add((status.st_dev, status.st_ino))
-    return Ours(paths, frozenset(inodes))
+    return Ours(paths, frozenset(inodes), tuple(_OUTPUTS))
 
 
 def owns(store: str, path: str) -> bool:
