@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """How much has not reached the sink: `dropped` went without it, and is sent after a restart if it is still there."""
+    """How much has not reached the sink: `dropped` went without it, and is sent after a restart, if still there."""
 
     parts: int
     events: int

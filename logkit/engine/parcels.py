@@ -1,7 +1,8 @@
-"""Pure: parts as they were read -> parcels as they are sent: whole runs of bytes of one source, neither small nor large."""
+"""Pure: parts as they were read -> parcels as they are sent: runs of a source's bytes, neither small nor large."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -71,8 +72,8 @@ def _pieces(part: Part, max_events: int, max_bytes: int) -> Iterator[Run]:
     if rows <= step:
         yield Run(part.key, part.start, part.stop, part.frame)
         return
-    edges = [part.start, *part.frame["offset"].gather(range(step, rows, step)).to_list(), part.stop]
-    for at, (start, stop) in enumerate(zip(edges, edges[1:], strict=False)):
+    edges = [part.start, *part.frame["offset"].gather(list(range(step, rows, step))).to_list(), part.stop]
+    for at, (start, stop) in enumerate(itertools.pairwise(edges)):
         yield Run(part.key, start, stop, part.frame.slice(at * step, step))
 
 

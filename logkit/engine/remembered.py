@@ -1,4 +1,4 @@
-"""Pure: several memories of the same files -> one progress for each source, of which every one is given what it lacks."""
+"""Pure: several memories of the same files -> one progress per source, by which each is given what it lacks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from logkit.sources.span import Ranges
 
 @dataclass(frozen=True, slots=True)
 class Reunion:
-    """All sources that somebody remembers, and what each sink does of which: by the numbers they have in this process."""
+    """All sources that somebody remembers, and what each sink does of them, by the numbers they have here."""
 
     known: tuple[Progress, ...]
     memories: tuple[dict[Key, Memory], ...]
 
 
 def reunite(stored: Sequence[Progress] | None, lineage: str, sinks: Sequence[Iterable[Memory]], now: float) -> Reunion:
-    """Bring what a store and several sinks remember together. `stored` is None without a store: then nobody has the rows
-    in memory, and all of each file is read again. `lineage` is that of the store, or any that nobody has yet.
+    """Bring what a store and several sinks remember together. `stored` is None without a store: nobody has the rows in
+    memory then, and all of each file is read again. `lineage` is that of the store, or any that nobody has yet.
 
     A source is the same where its name is (they were filled by one engine), or else where device, inode and the
     beginning of the content are. What a sink has is taken only where all have it.

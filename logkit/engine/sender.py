@@ -202,13 +202,13 @@ class Sender:
         if not self._runs:
             self._runs = list(self._cut())
         came = self._recover() if self._broken else False
+        for part in self._hand:
+            if part.end is not None:
+                self._ends.setdefault(part.key, {})[part.stop] = part.end
         if self._runs and not came:
             if self.sink.repeats:
                 self._promise()
             self.sink.write([self._parcel(run) for run in self._runs])
-        for part in self._hand:
-            if part.end is not None:
-                self._ends.setdefault(part.key, {})[part.stop] = part.end
         keys = dict.fromkeys((*(part.key for part in self._hand), *self._marks))
         self._commit({key: self._after(key, [part for part in self._hand if part.key == key]) for key in keys})
         self.box.delivered(self._hand)
@@ -245,8 +245,8 @@ class Sender:
             before = self._promised(key)
             promised = tuple(sorted({*before, *runs}))
             if promised != before:
-                memory = self._known.get(key) or self._after(key, [])
-                after[key] = replace(memory, promised=promised)
+                # with the ends of what is promised: a copy of the file must be known again by what was sent of it
+                after[key] = self._after(key, [], promised)
         if after:
             self._commit(after)
 
@@ -258,15 +258,15 @@ class Sender:
             generation=known.saved.generation if known else key[1],
             start=run.start,
             stop=run.stop,
-            path=progress.path if progress else "",
+            path=known.called if known else progress.path if progress else "",
             frame=run.frame.drop(MASK, strict=False),
             reference_us=progress.identity.reference_us if progress and progress.identity else 0,
         )
 
     # -- what the sink remembers
 
-    def _after(self, key: Key, delivered: list[Part]) -> Memory:
-        """What it has of a source once these parts are there."""
+    def _after(self, key: Key, delivered: list[Part], promised: Ranges | None = None) -> Memory:
+        """What it has of a source once these parts are there; `promised` as it is, unless it is given."""
         known = self._known.get(key)
         progress = self._state.progress(key)  # before what is missing is asked: what is taken later is in neither
         assert progress is not None, f"rows of {key}, which nobody planned"
@@ -279,7 +279,9 @@ class Sender:
                 ranges = include(ranges, start, stop)
         for part in delivered:  # also where the source was written anew meanwhile
             ranges = include(ranges, part.start, part.stop)
-        stops = {high for _, high in ranges}
+        promised = self._promised(key) if promised is None else promised
+        promised = tuple(one for one in promised if complement(ranges, *one))
+        stops = {high for _, high in (*ranges, *promised)}
         ends = {end.tail[0]: end for end in progress.ends} | self._ends.get(key, {})
         self._ends[key] = {stop: end for stop, end in ends.items() if stop in stops}
         saved = replace(
@@ -290,8 +292,9 @@ class Sender:
             ends=tuple((*end.tail, end.last_offset) for end in self._ends[key].values()),
             **_UNCOUNTED,
         )
-        promised = tuple(one for one in (known.promised if known else ()) if complement(ranges, *one))
-        return Memory(known.lineage if known else self._lineage, saved, promised)
+        if known is None:
+            return Memory(self._lineage, progress.path, saved, promised)
+        return replace(known, saved=saved, promised=promised)
 
     def _has_news(self) -> bool:
         """Whether something other than rows is to be remembered: a source was renamed, rotated, passed over in part."""

@@ -11,10 +11,10 @@ from logkit.sinks.protocol import Parcel, Path, Sink
 
 
 class Call(Sink):
-    """Calls `function(frame)` with a Polars frame of rows, or `function(frame, parcel)` where it takes two, on the thread
-    `logkit-sink-NAME`, one call after the other.
+    """Calls `function(frame)` with a Polars frame of rows, or `function(frame, parcel)` where it takes two, on the
+    thread `logkit-sink-NAME`, one call after the other.
 
-    Each row at least once: what the function raises is shown in `snap.sinks`, and it is called again with the same rows.
+    Each row at least once: what the function raises is shown in `snap.sinks`, and it is called again with these rows.
     `parcel.key` is then the same too. journal: a file that remembers across restarts what it was called with; beside
     the store by default, and without either it is called with everything again. limits: those of `Sink.limits`.
     """

@@ -17,7 +17,7 @@ _HEAD: Final = b'{"logkit journal":1}\n'
 
 
 class Journal:
-    """Names and texts; the last text of a name counts. What was committed has reached the disk. For one thread at a time.
+    """Names and texts; the last text of a name counts. What was committed is on disk. For one thread at a time.
 
     A last line that is torn, by a kill while it was written, never was committed and is cut off. The file is written
     anew where most of it is of the past.
@@ -81,9 +81,7 @@ class Journal:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = (
-                f"expected the journal {self.path!r} to be free, found another sink using it; try journal= another"
-            )
+            message = f"expected the journal {self.path!r} to be free, found another sink using it; try another"
             raise SinkError(message, sink=self._sink) from None
 
     def _load(self, file: int) -> None:

@@ -65,9 +65,9 @@ def redeliver(
 ) -> Redelivered:
     """Send again what is in a file of dead letters, oldest first, each under its old key; those that arrive leave it.
 
-    to: the sink to send with; by default to where they were refused, with `headers` and without the secrets that no file
-    holds. A running sink may go on adding letters meanwhile. Raises PathError where there is no file, and SinkError, with
-    the letters left as they were, where the server does not answer.
+    to: the sink to send with; by default to where they were refused, with `headers` and without the secrets that no
+    file holds. A running sink may go on adding letters meanwhile. Raises PathError where there is no file, and
+    SinkError, with the letters that did not arrive back in it, where the server does not answer.
     """
     from logkit.sinks.http import Http
 

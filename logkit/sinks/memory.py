@@ -19,10 +19,12 @@ class Memory:
     """`saved.ranges` are the bytes a sink has, `saved.ends` their ends. `promised` are those of parcels that were about
     to be sent: whoever sends them again must cut them alike, as their keys say which bytes they are of.
 
-    `lineage` and the numbers in `saved` name the source for good, whatever number it has in this process.
+    `lineage` and the numbers in `saved` name the source for good, whatever number it has in this process, and `called`
+    is the path that its rows say they are of, wherever the file is by now: the same rows are always sent alike.
     """
 
     lineage: str
+    called: str
     saved: Saved
     promised: Ranges = ()
 
@@ -37,7 +39,13 @@ def written(memory: Memory) -> str:
     facts = asdict(memory.saved) | {"path": written_path(memory.saved.path)}
     facts["head"] = b64encode(memory.saved.head).decode()
     facts["ends"] = [(stop, length, digest.hex(), last) for stop, length, digest, last in memory.saved.ends]
-    whole = {"version": _VERSION, "lineage": memory.lineage, "promised": memory.promised, **facts}
+    whole = {
+        "version": _VERSION,
+        "lineage": memory.lineage,
+        "called": written_path(memory.called),
+        "promised": memory.promised,
+        **facts,
+    }
     return json.dumps(whole, separators=(",", ":"))
 
 
@@ -48,6 +56,7 @@ def read(text: str, sink: str) -> Memory:
         if facts.pop("version") != _VERSION:
             raise ValueError("it is of a newer logkit")
         lineage, promised = str(facts.pop("lineage")), _ranges(facts.pop("promised"))
+        called = read_path(facts.pop("called"))
         saved = Saved(**facts)
         saved = replace(
             saved,
@@ -63,7 +72,7 @@ def read(text: str, sink: str) -> Memory:
             sink=sink,
             temporary=False,
         ) from error
-    return Memory(lineage, saved, promised)
+    return Memory(lineage, called, saved, promised)
 
 
 def _ranges(pairs: Any) -> Ranges:

@@ -109,12 +109,11 @@ def save(connection: psycopg.Connection[Any], sink: str, memory: Mapping[str, st
     """Put these texts in place of those of the same names, in the transaction that is open."""
     if not memory:
         return
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO logkit_sinks VALUES (%s, %s, %s) "
-            "ON CONFLICT (sink, source) DO UPDATE SET memory = excluded.memory",
-            [(sink, name, text) for name, text in memory.items()],
-        )
+    connection.execute(
+        "INSERT INTO logkit_sinks SELECT %s, source, memory FROM unnest(%s::text[], %s::text[]) AS given (source, memory) "
+        "ON CONFLICT (sink, source) DO UPDATE SET memory = excluded.memory",
+        [sink, list(memory), list(memory.values())],
+    )
 
 
 def copy_statement(table: str, columns: Sequence[str]) -> sql.Composed:

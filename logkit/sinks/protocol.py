@@ -1,4 +1,4 @@
-"""What a sink is: `begin`, `write`, `commit`. What it is given: parcels of rows, and the memory it keeps for the engine.
+"""What a sink is: `begin`, `write`, `commit`. What it is given: parcels of rows, and a memory to keep for the engine.
 
     class Print(logkit.sinks.Sink):
         def write(self, parcels):
@@ -54,8 +54,8 @@ class Parcel:
 
 
 class Sink:
-    """Where events go. Override `write`, and what else differs; `begin`, `write`, `commit` and `close` are called by one
-    thread at a time, `begin` first by the one that calls `logkit.watch`, then all by the sink's own.
+    """Where events go. Override `write`, and what else differs. `begin`, `write`, `commit` and `close` are called by
+    one thread at a time, `begin` first by the one that calls `logkit.watch`, then all by the sink's own.
 
     What `write` or `commit` raise is shown in `snap.sinks`; then the engine pauses, calls `begin` and tries again with
     the same parcels, but for those the memory says are there. Nothing raised stops the engine or another sink.
@@ -90,12 +90,14 @@ class Sink:
         parcel_bytes: int | None = None,
         parcel_seconds: float | None = None,
         patience_seconds: float | None = None,
+        begin_seconds: float | None = None,
     ) -> None:
         """Set what is not None, checked.
 
         when_full: "wait" slows the readers down, "drop" lets them go on: what is dropped is counted, and sent after a
         restart if the files are still there. max_waiting_bytes: memory for what waits. parcel_events, parcel_bytes (of
-        log), parcel_seconds (of waiting): when a parcel is full. patience_seconds: how long `logkit.read` tries in vain.
+        log), parcel_seconds (of waiting): when one is sent. patience_seconds: how long `logkit.read` tries in vain;
+        begin_seconds: how long `watch` and `read` wait for it to be there at all.
         """
         for setting, value in locals().copy().items():
             if setting == "self" or value is None:

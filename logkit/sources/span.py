@@ -124,7 +124,7 @@ def common(ranges: Ranges, other: Ranges) -> Ranges:
 
 def cut(ranges: Ranges, edges: Iterable[int]) -> Ranges:
     """`ranges` cut in two wherever one of `edges` lies inside of them; pieces then touch."""
-    edges, pieces = sorted(set(edges)), []
+    edges, pieces = sorted(set(edges)), list[tuple[int, int]]()
     for low, high in ranges:
         inner = [edge for edge in edges if low < edge < high]
         pieces += zip([low, *inner], [*inner, high], strict=True)
