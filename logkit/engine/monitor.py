@@ -9,12 +9,13 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from logkit.capture import Capture
+from logkit.engine.alerts import Alert, Alerts
 from logkit.engine.bar import Bar
 from logkit.engine.core import Engine, StopResult
 from logkit.engine.settings import Settings, quarter_of_memory
@@ -57,6 +58,7 @@ class Monitor:
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
         self._panels = Panels(self)
+        self._alerts = Alerts(self.snapshot, settings.keep_intervals)
         try:
             self._engine.start()
         except BaseException:
@@ -70,7 +72,7 @@ class Monitor:
     def _capture(self) -> Capture:
         self._check_process()
         engine, settings = self._engine, self._engine.settings
-        view = engine.state.view()
+        view, alerts = engine.state.view(), self._alerts.thread
         return Capture(
             lineage=self._name,
             version=view.version,
@@ -85,7 +87,7 @@ class Monitor:
             keep_bytes=settings.keep_bytes,
             dropped_events=view.dropped_events,
             sources=view.statuses,
-            threads=engine.threads(),
+            threads=(*engine.threads(), *((alerts.activity.status(alerts.is_alive()),) if alerts else ())),
             queue_depth=engine.queue.qsize(),
             queue_size=engine.queue.maxsize,
             patterns=settings.patterns,
@@ -93,6 +95,7 @@ class Monitor:
             store=engine.store_view(view.seq, view.retention),
             store_status=engine.store_status(),
             sinks=engine.sinks(),
+            alerts=tuple(alert.status() for alert in self._alerts.all),
         )
 
     def activity(self, last_seconds: float | None = None) -> ActivityFrame:
@@ -116,10 +119,36 @@ class Monitor:
         """
         self._check_process()
         _forget(self)
+        deadline = time.monotonic() + timeout_seconds
         result = self._engine.stop(timeout_seconds)
-        if self._panels.close(timeout_seconds):
-            return result
-        return replace(result, alive=(*result.alive, "logkit-refresher"))
+        alive = () if self._alerts.stop(max(0.0, deadline - time.monotonic())) else ("logkit-alerts",)
+        if not self._panels.close(timeout_seconds):
+            alive = (*alive, "logkit-refresher")
+        return replace(result, alive=(*result.alive, *alive)) if alive else result
+
+    def when(
+        self,
+        condition: Callable[[Snapshot], object],
+        *,
+        call: Callable[[Snapshot], object],
+        every: float = 1.0,
+        hold_seconds: float = 0.0,
+        clear: Callable[[Snapshot], object] | None = None,
+        clear_seconds: float = 0.0,
+        name: str | None = None,
+    ) -> Alert:
+        """Call `call(snapshot)` when `condition(snapshot)` comes true, looked at every so many seconds.
+
+        It is called once, and again only when the condition was over in between: false (or, with it, `clear` true) for
+        `clear_seconds`. hold_seconds: how long it must hold first. All alerts of a monitor are looked at on one thread,
+        `logkit-alerts`: what their functions raise is shown in `snap.alerts` and `snap.threads`, and ends nothing.
+        `stop()` of what is returned ends it. Raises SettingError.
+
+        >>> monitor.when(lambda snap: snap.services.error_rate.max() > 0.1, every=5, call=page,
+        ...              clear=lambda snap: snap.services.error_rate.max() < 0.05)         # doctest: +SKIP
+        """
+        self._check_process()
+        return self._alerts.add(condition, call, every, hold_seconds, clear, clear_seconds, name)
 
     def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
         """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.

@@ -32,8 +32,8 @@ class Postgres(Sink):
     with `psql`. table: `name` or `schema.name`, made if it is not there (`create=False`: an error then). It has the
     columns timestamp (timestamptz, UTC), level, service, message, file, offset (of the record's first byte),
     generation, continues, rejected, reason and attributes: all of the formats' own fields, as jsonb. A table of your
-    own may leave out any of them but one, have others with defaults, and columns called like a field (`status integer`),
-    which then get it. name: the same name goes on where it was, another one sends everything anew.
+    own may leave out any of them but one, have others with defaults, and columns called like a field (`status
+    integer`), which then get it. name: the same name goes on where it was, another one sends everything anew.
 
     Exactly once, whichever side is killed at whatever instant: what has been sent stands beside the rows, in the table
     `logkit_sinks` of the same schema, and is committed with them. A lost connection is made anew, with growing pauses.
