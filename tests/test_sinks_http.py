@@ -103,10 +103,10 @@ def test_a_4xx_is_set_aside_and_redelivered(scene: Scene, tmp_path: Path) -> Non
         done = logkit.sinks.redeliver(letters)
         assert (done.sent, done.left) == (2, 0)
         assert came(server) == Counter(scene.written)
-        assert logkit.sinks.redeliver(letters) == logkit.sinks.letters.Redelivered(0, 0)
+        assert not letters.exists()
         server.behave = lambda handler, request: handler.answer(400)
         read(scene.folder, sinks=[sink(server, tmp_path)])  # nothing is sent anew
-        assert len(letters.read_text()) == 0
+        assert not letters.exists()
     with pytest.raises(PathError):
         logkit.sinks.redeliver(tmp_path / "nothing")
 
@@ -238,7 +238,6 @@ def test_secrets_are_seen_nowhere(scene: Scene, tmp_path: Path, caplog: pytest.L
             snap = monitor.snapshot()
             seen = [repr(given), repr(monitor), repr(snap.capture), snap.sinks.to_string(), snap.threads.to_string()]
             seen.append(repr(monitor.stop()))
-        snap.report(tmp_path / "report.html")
     assert snap.sinks["failures"][0] > 0
     assert snap.sinks["dead_letters"][0] > 0
     assert heard[0]["authorization"] == "Bearer bearer-in-header"

@@ -32,8 +32,8 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def table(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[str]:
-    yield f"t_{zlib.crc32(request.node.nodeid.encode())}"
+def table(request: pytest.FixtureRequest) -> str:
+    return f"t_{zlib.crc32(request.node.nodeid.encode())}"
 
 
 @pytest.fixture

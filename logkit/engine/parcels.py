@@ -27,7 +27,7 @@ class Run:
 
 
 def runs_of(parts: Sequence[Part], max_events: int, max_bytes: int, promised: Ranges = ()) -> list[Run]:
-    """The parts of one source as runs of at most so many events and bytes (a single record may have more).
+    """The parts of one source as runs of at most so many events and about so many bytes.
 
     Parts that touch are joined. `promised` are runs that were cut before: they are made again as they were, once all
     of their rows are there, and are in the order of their bytes like all others.
