@@ -182,9 +182,9 @@ def test_files_hold_every_row_once_by_day_and_service(tmp_path: Path, format: An
         if format == "parquet":
             made += pl.read_parquet(path, hive_partitioning=False)["message"].to_list()
         elif format == "csv":
-            made += [row["message"] for row in csv.DictReader(path.open())]
+            made += [row["message"] for row in csv.DictReader(path.read_text().splitlines())]
         else:
-            made += [json.loads(line)["message"] for line in path.open()]
+            made += [json.loads(line)["message"] for line in path.read_text().splitlines()]
     assert Counter(made) == Counter([*map(str, range(100)), "undated"])
     assert not [path for path in out.rglob("*") if path.name.endswith(".writing")]
 

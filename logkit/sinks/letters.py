@@ -81,10 +81,14 @@ def redeliver(
     with _locked(name):
         os.replace(name, begun)  # whoever appends now begins a new file
     waiting, refused, sent = {letter.key: letter for letter in _read(begun)}, [], 0
+    senders: dict[tuple[str, str], Http] = {}
     try:
         while waiting:
             letter = next(iter(waiting.values()))
-            sender = to or Http(letter.url, format=letter.format, headers=headers)  # type: ignore[arg-type]
+            sender = to or senders.get((letter.url, letter.format))
+            if sender is None:
+                sender = Http(letter.url, letter.format, headers=headers)  # type: ignore[arg-type]
+                senders[letter.url, letter.format] = sender
             again = sender.send_letter(letter)
             del waiting[letter.key]
             sent += again is None
@@ -93,6 +97,8 @@ def redeliver(
         letters.append([*refused, *waiting.values()])
         os.remove(begun)
         sync_folder(os.path.dirname(name))
+        for sender in (*senders.values(), *((to,) if to is not None and not to.busy else ())):
+            sender.close()
     return Redelivered(sent, len(refused))
 
 
