@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from logkit import sinks
 from logkit.engine import Monitor, Settings, read, watch
 from logkit.errors import (
     FormatError,
@@ -20,6 +21,7 @@ from logkit.errors import (
     NeedsEvents,
     PathError,
     SettingError,
+    SinkError,
     SnapshotExpired,
     StoreError,
     StoreLocked,
@@ -37,6 +39,7 @@ __all__ = [
     "PathError",
     "SettingError",
     "Settings",
+    "SinkError",
     "Snapshot",
     "SnapshotExpired",
     "StoreError",
@@ -46,6 +49,7 @@ __all__ = [
     "lab",
     "open",
     "read",
+    "sinks",
     "watch",
 ]
 __version__ = "0.1.0"

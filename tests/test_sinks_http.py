@@ -273,5 +273,5 @@ def test_settings_that_cannot_work_say_so(given: dict[str, Any]) -> None:
 
 def test_without_a_journal_or_a_store_it_says_so(scene: Scene) -> None:
     scene.write(1)
-    with pytest.raises(SettingError, match='try journal="http.journal"'):
+    with pytest.raises(SettingError, match=r'try journal="http\.journal"'):
         read(scene.folder, sinks=[logkit.sinks.Http("http://127.0.0.1:1/x")])

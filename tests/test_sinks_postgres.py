@@ -70,8 +70,10 @@ def test_every_character_arrives(cluster: Cluster, table: str, tmp_path: Path) -
         "é 😀 \\u2028",
         "';drop table x;--",
     ]
-    lines = [f'{{"time":"2026-03-01T00:00:0{at}Z","level":"error","message":"{text}","status":{500 + at},"who":"{text}"}}'
-             for at, text in enumerate(texts)]  # fmt: skip
+    lines = [
+        f'{{"time":"2026-03-01T00:00:0{at}Z","level":"error","message":"{text}","status":{500 + at},"who":"{text}"}}'
+        for at, text in enumerate(texts)
+    ]
     log.write_text("\n".join([*lines, '{"level":"info","message":"without a time"}', ""]))
     read(log, sinks=[sink(cluster, table)])
     rows = cluster.sql(f'SELECT message, level, timestamp, attributes FROM {table} ORDER BY "offset"')
@@ -202,10 +204,8 @@ def test_a_database_that_has_forgotten_is_said(cluster: Cluster, table: str, sce
     with scene.watch(sinks=[given], retry_seconds=0.02) as monitor:
         assert monitor.wait_idle(DEADLINE)
         cluster.sql("DELETE FROM logkit_sinks WHERE sink = %s", given.name)
-        cluster.sql(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'logkit%%' AND %s <> ''",
-            "x",
-        )
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        cluster.sql(end, f"logkit {given.name}")
         scene.write(1)
         monitor.wait_idle(0.2)
         eventually(monitor, lambda snap: "less than before" in str(snap.sinks["error"][0]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import re
@@ -104,8 +105,8 @@ def test_one_that_is_down_stops_nobody_until_it_is_full(scene: Scene, tmp_path: 
     store = tmp_path / "store.duckdb" if with_store else None
     quick = {"retry_seconds": 0.01, "max_retry_seconds": 0.02, "block_bytes": 20_000, "workers": 2}
     with scene.watch(sinks=[down, up], store=store, **quick) as monitor:
-        snap = eventually(monitor, lambda snap: snap.sinks["waiting_bytes"][0] >= 100_000)
-        assert snap.sinks["state"].to_list()[0] == "retrying"
+        eventually(monitor, lambda snap: snap.sinks["waiting_bytes"][0] >= 100_000)
+        snap = eventually(monitor, lambda snap: snap.sinks["state"][0] == "retrying")
         assert "nobody there" in snap.sinks["error"][0]
         # each worker may be a batch too generous
         assert snap.sinks["waiting_bytes"][0] <= 100_000 + 3 * 84 * 300 + 3 * 20_000
@@ -292,7 +293,7 @@ def test_parcels_tile_the_parts_and_what_was_promised_is_cut_alike(
     cuts = sorted({0, len(rows), *data.draw(st.lists(st.integers(0, len(rows))))})
     parts = [
         Part((0, 0), edges[a], edges[b], pl.DataFrame({"offset": [row[0] for row in rows[a:b]]}), 0, None, 0.0)
-        for a, b in zip(cuts, cuts[1:], strict=False)
+        for a, b in itertools.pairwise(cuts)
     ]
     runs = runs_of(data.draw(st.permutations(parts)), max_events, max_bytes)
     assert [run.start for run in runs] == [0, *(run.stop for run in runs[:-1])]

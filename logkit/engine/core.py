@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.capture import SinkStatus, StoreStatus, ThreadStatus
+from logkit.engine.beginning import begin
 from logkit.engine.delivery import Delivery, ToState, ToWriter
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.fan import Fan
 from logkit.engine.notify import Notifier
 from logkit.engine.progress import Progress
 from logkit.engine.remembered import reunite
-from logkit.engine.sender import Sender, begin
+from logkit.engine.sender import Sender
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import EngineThread

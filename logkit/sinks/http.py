@@ -6,14 +6,12 @@ requests are under way at once: one more thread than that, so that a body is mad
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -21,6 +19,7 @@ import polars as pl
 
 from logkit.errors import SettingError, SinkError
 from logkit.sinks import bodies
+from logkit.sinks.answers import PASSING, Failed, bulk_answer, items_of, read, retry_after
 from logkit.sinks.bodies import Body
 from logkit.sinks.journal import Journal
 from logkit.sinks.letters import Letter, Letters
@@ -32,18 +31,8 @@ if TYPE_CHECKING:
 
 HttpFormat = Literal["ndjson", "otlp", "loki", "elasticsearch"]
 
-_PASSING: Final = frozenset({408, 425, 429})
-_MAX_ANSWER: Final = 64 << 20
 _MAX_REASON: Final = 300
 _LONGEST_PAUSE: Final = 300.0
-
-
-class _Failed(Exception):
-    """A request that may work if it is sent again, after `seconds` if the server said so."""
-
-    def __init__(self, why: str, seconds: float | None = None) -> None:
-        super().__init__(why)
-        self.seconds = seconds
 
 
 class _Stopped(Exception):
@@ -177,7 +166,7 @@ class Http(Sink):
         if self._transport is None:
             self._connect()
         data = letter.body.encode()
-        items = pl.Series(_items(letter.body), dtype=pl.String) if letter.format == "elasticsearch" else None
+        items = pl.Series(items_of(letter.body), dtype=pl.String) if letter.format == "elasticsearch" else None
         try:
             refused = self._send(letter.key, Body(letter.content_type, data, items), letter.events, letter.format)
         except BaseException as error:
@@ -219,7 +208,7 @@ class Http(Sink):
     # -- one request, as often as it takes
 
     def _send(self, key: str, body: Body, events: int, format: str) -> _Refused | None:
-        """Send until it has arrived, or is refused for good. Raises `_Failed` after so many attempts."""
+        """Send until it has arrived, or is refused for good. Raises `Failed` after so many attempts."""
         import tenacity
 
         refusals: list[tuple[int, str, pl.Series]] = []
@@ -230,17 +219,17 @@ class Http(Sink):
             status, answer = self._post(key, left)
             if 200 <= status < 300:
                 if format == "elasticsearch":
-                    again, refused = _bulk_answer(answer, left, self._shown)
+                    again, refused = bulk_answer(answer, left, self._shown)
                     refusals.extend(refused)
                     if again is not None:
                         self._left[key] = again
                         left = bodies.bulk(again)
-                        raise _Failed(f"{len(again):,} rows of a bulk request could not be taken now")
+                        raise Failed(f"{len(again):,} rows of a bulk request could not be taken now")
                 return None
             return _Refused(status, self._shown(answer), left, events)
 
         for trying in tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(_Failed),
+            retry=tenacity.retry_if_exception_type(Failed),
             wait=self._pause,
             stop=tenacity.stop_after_attempt(self._attempts),
             sleep=self._sleep,
@@ -254,7 +243,7 @@ class Http(Sink):
         return refused
 
     def _post(self, key: str, body: Body) -> tuple[int, bytes]:
-        """One request and its whole answer. Raises `_Failed` for what may pass."""
+        """One request and its whole answer. Raises `Failed` for what may pass."""
         import httpx
 
         data, headers = body.data, {"Content-Type": body.content_type, "Idempotency-Key": key}
@@ -277,15 +266,15 @@ class Http(Sink):
                 # straight to the transport: a client would log the whole URL, and follow a server elsewhere
                 response = transport.handle_request(request)
                 try:
-                    answer = _read(response, deadline)
+                    answer = read(response, deadline)
                 finally:
                     response.close()
             except (httpx.TransportError, httpx.DecodingError, OSError) as error:
-                raise _Failed(self._shown(f"{type(error).__name__}: {error}")) from None
+                raise Failed(self._shown(f"{type(error).__name__}: {error}")) from None
         status = response.status_code
-        if status in _PASSING or status >= 500:
-            seconds = _retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
-            raise _Failed(f"{status} {self._shown(answer)}".strip(), seconds)
+        if status in PASSING or status >= 500:
+            seconds = retry_after(response.headers.get("Retry-After"), response.headers.get("Date"))
+            raise Failed(f"{status} {self._shown(answer)}".strip(), seconds)
         return status, answer
 
     def _pause(self, state: Any) -> float:
@@ -293,7 +282,7 @@ class Http(Sink):
         import tenacity
 
         error = state.outcome.exception()
-        if isinstance(error, _Failed) and error.seconds is not None:
+        if isinstance(error, Failed) and error.seconds is not None:
             return min(error.seconds, _LONGEST_PAUSE)
         longest = float(tenacity.wait_random_exponential(multiplier=self._retry_seconds, max=10.0)(state))
         return max(longest, self._retry_seconds / 10)
@@ -306,7 +295,7 @@ class Http(Sink):
         where = f"{self.name!r} at {public_url(self._url)}"
         if isinstance(error, _Stopped):
             return SinkError(f"expected {where} to be sent everything, found no more time", sink=self.name)
-        if isinstance(error, _Failed):
+        if isinstance(error, Failed):
             message = f"expected {where} to take what it is sent, found: {error}; it is tried again"
             return SinkError(message, sink=self.name)
         return error
@@ -351,59 +340,3 @@ def _basic(user: str, password: str) -> str:
     from urllib.parse import unquote
 
     return f"Basic {b64encode(f'{unquote(user)}:{unquote(password)}'.encode()).decode()}"
-
-
-def _read(response: httpx.Response, deadline: float) -> bytes:
-    """The whole answer, within the deadline: a server that sends a byte now and then has no endless patience."""
-    import httpx
-
-    pieces, size = [], 0
-    for piece in response.iter_bytes():
-        pieces.append(piece)
-        size += len(piece)
-        if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the answer did not end in time")
-        if size > _MAX_ANSWER:
-            raise httpx.ReadError("the answer did not end")
-    return b"".join(pieces)
-
-
-def _retry_after(value: str | None, date: str | None) -> float | None:
-    """Seconds, from a header that has them or an instant (by the server's own clock, if it tells)."""
-    if value is None:
-        return None
-    try:
-        return max(0.0, float(int(value)))
-    except ValueError:
-        pass
-    try:
-        now = parsedate_to_datetime(date).timestamp() if date else time.time()
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError):
-        return None
-
-
-def _bulk_answer(answer: bytes, sent: Body, shown: Any) -> tuple[pl.Series | None, list[tuple[int, str, pl.Series]]]:
-    """Of a bulk request, the items to send again (None: none) and those that were refused. Raises `_Failed`."""
-    assert sent.items is not None
-    try:
-        told = json.loads(answer)
-        statuses = [next(iter(item.values())) for item in told["items"]] if told["errors"] else []
-        codes = [int(one["status"]) for one in statuses]
-    except (ValueError, TypeError, KeyError, AttributeError, StopIteration) as error:
-        raise _Failed(f"an answer that is none of _bulk's: {shown(answer)}") from error
-    if statuses and len(statuses) != len(sent.items):
-        raise _Failed(f"expected an answer for each of {len(sent.items):,} rows, found {len(statuses):,}")
-    # 409: a row of that id is there, so it has arrived before
-    again = [at for at, code in enumerate(codes) if code in _PASSING or code >= 500]
-    refused = [at for at, code in enumerate(codes) if 300 <= code < 500 and code not in _PASSING and code != 409]
-    return (
-        sent.items.gather(again) if again else None,
-        [(codes[at], shown(json.dumps(statuses[at].get("error"))), sent.items.gather([at])) for at in refused],
-    )
-
-
-def _items(body: str) -> list[str]:
-    """The items of a bulk body: two lines each."""
-    lines = body.split("\n")
-    return ["\n".join(pair) for pair in zip(lines[::2], lines[1::2], strict=False)]

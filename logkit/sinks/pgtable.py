@@ -110,7 +110,8 @@ def save(connection: psycopg.Connection[Any], sink: str, memory: Mapping[str, st
     if not memory:
         return
     connection.execute(
-        "INSERT INTO logkit_sinks SELECT %s, source, memory FROM unnest(%s::text[], %s::text[]) AS new (source, memory) "
+        "INSERT INTO logkit_sinks "
+        "SELECT %s, source, memory FROM unnest(%s::text[], %s::text[]) AS new (source, memory) "
         "ON CONFLICT (sink, source) DO UPDATE SET memory = excluded.memory",
         [sink, list(memory), list(memory.values())],
     )

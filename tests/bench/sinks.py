@@ -45,7 +45,7 @@ while True:
     peer, _ = server.accept()
     threading.Thread(target=serve, args=(peer,), daemon=True).start()
 """
-"""A server in a process of its own that reads requests to their end and accepts them: the least that a real one does."""
+"""A server in a process of its own that reads requests to their end and accepts them: the least a real one does."""
 
 
 def measure_postgres(log: Path, lines: int) -> None:
