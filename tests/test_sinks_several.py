@@ -309,3 +309,28 @@ def test_parcels_tile_the_parts_and_what_was_promised_is_cut_alike(
     again = runs_of(singly, 1, 1, promised)
     assert [(run.start, run.stop) for run in again] == list(promised)
     assert not complement(((0, edges[-1]),), 0, edges[-1])
+
+
+@pytest.mark.parametrize("with_store", [False, True], ids=["memory", "store"])
+def test_a_compressed_copy_in_an_inode_that_was_another_logs_is_not_sent_again(
+    scene: Scene, tmp_path: Path, with_store: bool
+) -> None:
+    import gzip
+
+    store = tmp_path / "store.duckdb" if with_store else None
+    one = List("one", tmp_path / "one")
+    for number in (2, 1):
+        scene.write(200)
+        scene.log.rename(scene.rotated(number))
+    scene.write(10)
+    read(scene.folder, sinks=[one], store=store)
+    # while nobody watches: 1 is compressed, into the inode that 2 leaves
+    reused, first = scene.rotated(2), scene.rotated(1).read_bytes()
+    kept = reused.read_bytes()
+    reused.write_bytes(gzip.compress(first))
+    reused.rename(scene.rotated("app.log.1.gz"))
+    scene.rotated(1).unlink()
+    scene.rotated(3).write_bytes(kept)
+    with scene.watch(sinks=[one], store=store, idle_flush_seconds=NEVER) as monitor:
+        assert monitor.wait_idle(DEADLINE)
+    assert one.messages == Counter(scene.written)

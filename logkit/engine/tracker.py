@@ -43,7 +43,8 @@ class Tracker:
         # Of those that had the same inode the newest has it, and who is there has it rather than who is gone.
         for one in sorted(known, key=lambda one: (not one.gone, one.key)):
             assert one.file is not None
-            self._census.enter(one.key, Found(one.path, *one.file, one.disk_bytes, one.modified))
+            found = Found(one.path, *one.file, one.disk_bytes, one.modified)
+            self._census.enter(one.key, found, was_there=True)  # before all that the first scan finds
             if one.gone or not (covers(one.path) or covers(unrotated(one.path))):
                 self._census.depart(one.file)
         self._ids = itertools.count(max((one.source for one in known), default=-1) + 1)
