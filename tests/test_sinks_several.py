@@ -334,3 +334,24 @@ def test_a_compressed_copy_in_an_inode_that_was_another_logs_is_not_sent_again(
     with scene.watch(sinks=[one], store=store, idle_flush_seconds=NEVER) as monitor:
         assert monitor.wait_idle(DEADLINE)
     assert one.messages == Counter(scene.written)
+
+
+def test_a_copy_that_appears_and_is_no_source_of_its_own_breaks_nothing(scene: Scene, tmp_path: Path) -> None:
+    import gzip
+
+    one = List("one", tmp_path / "one")
+    scene.write(200)
+    with scene.watch(sinks=[one], poll_seconds=0.02, follow_seconds=0.0, copy_seconds=0.0) as monitor:
+        assert monitor.wait_idle(DEADLINE)
+        for number in range(1, 4):
+            rotated = scene.rotated(number)
+            scene.log.rename(rotated)
+            scene.write(50)
+            assert monitor.wait_idle(DEADLINE)
+            rotated.with_name(f"{rotated.name}.gz").write_bytes(gzip.compress(rotated.read_bytes()))
+            rotated.unlink()
+            scene.write(50)
+            assert monitor.wait_idle(DEADLINE)
+        assert monitor.snapshot().sinks["failures"].to_list() == [0]
+    read(scene.folder, sinks=[one])
+    assert one.messages == Counter(scene.written)

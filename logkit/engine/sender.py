@@ -121,8 +121,8 @@ class Sender:
             activity.enter("waiting")
             self._gather()
             self._marks |= dict.fromkeys(self.box.take_marks())
-        ending = self.box.closed and not self._gathered
-        if self._hand or ((ending or not self._gathered) and self._has_news()):
+        ending, news = self.box.closed and not self._gathered, self._has_news()
+        if self._hand or (news and not self._gathered):
             activity.enter("sending", self.sink.name)
             return self._until_it_works(activity, lambda: self._send(activity))
         return not ending
@@ -256,7 +256,8 @@ class Sender:
 
     def _has_news(self) -> bool:
         """Whether something other than rows is to be remembered: a source was renamed, rotated, passed over in part."""
-        news = [key for key in self._marks if key in self._known]
+        # A source that nothing was sent of is no news; one that proved to be a copy is no source any more.
+        news = [key for key in self._marks if key in self._known and self._state.progress(key) is not None]
         self._marks = {key: None for key in news if _told(self._after(key, [])) != _told(self._known[key])}
         return bool(self._marks)
 
