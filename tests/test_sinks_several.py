@@ -353,5 +353,5 @@ def test_a_copy_that_appears_and_is_no_source_of_its_own_breaks_nothing(scene: S
             scene.write(50)
             assert monitor.wait_idle(DEADLINE)
         assert monitor.snapshot().sinks["failures"].to_list() == [0]
-    read(scene.folder, sinks=[one])
-    assert one.messages == Counter(scene.written)
+    with scene.watch(sinks=[one], poll_seconds=0.02) as monitor:
+        eventually(monitor, lambda _: one.messages == Counter(scene.written))
