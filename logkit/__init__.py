@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
+from logkit import sinks
 from logkit.cluster import open, read
 from logkit.engine import Monitor, Settings, watch
 from logkit.errors import (
@@ -21,6 +22,7 @@ from logkit.errors import (
     NeedsEvents,
     PathError,
     SettingError,
+    SinkError,
     SnapshotExpired,
     StoreError,
     StoreLocked,
@@ -38,6 +40,7 @@ __all__ = [
     "PathError",
     "SettingError",
     "Settings",
+    "SinkError",
     "Snapshot",
     "SnapshotExpired",
     "StoreError",
@@ -47,6 +50,7 @@ __all__ = [
     "lab",
     "open",
     "read",
+    "sinks",
     "watch",
 ]
 __version__ = "0.1.0"

@@ -146,6 +146,45 @@ class Scattered(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SinkStatus:
+    """How one sink is doing.
+
+    `state`: writing, idle, retrying (the last try failed with `error`), failed (given up) or closed. `events` and
+    `commits` count what it was given since the start; what waits for it is counted in events and in the bytes they
+    keep in memory; what was dropped as it was full in events and in bytes of log. `dead_letters` were refused for good.
+    """
+
+    name: str
+    kind: str
+    state: str
+    error: str | None = None
+    events: int = 0
+    commits: int = 0
+    waiting_events: int = 0
+    waiting_bytes: int = 0
+    dropped_events: int = 0
+    dropped_bytes: int = 0
+    dead_letters: int = 0
+    failures: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertStatus:
+    """One alert of `monitor.when`: `state` is quiet, pending or firing; `since` is in seconds since 1970, UTC.
+
+    `fired` counts how often it did, `error` is what the user's function raised last, None once it works again.
+    """
+
+    name: str
+    state: str
+    since: float
+    fired: int = 0
+    checks: int = 0
+    failures: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Capture:
     """What the engine knew at one instant: references only, gathered under its lock in one go."""
 
@@ -188,5 +227,7 @@ class Capture:
     """None where nothing writes to the store: there is none, or it was opened to be read."""
     scattered: Scattered | None = None
     """How a cluster gets at the rows, of what one has read or written; None elsewhere."""
+    sinks: tuple[SinkStatus, ...] = ()
+    alerts: tuple[AlertStatus, ...] = ()
     whole: Capture | None = None
     """The capture that this one, which has a store, is a selection of; None for one of everything."""

@@ -13,6 +13,7 @@
     │   ├── StoreLocked      another process holds it                           .holder
     │   ├── StoreCorrupt     no database any more, or never was one
     │   └── StoreVersion     written by a newer logkit or DuckDB                .found .known
+    ├── SinkError            a sink that cannot begin, write or commit          .sink .temporary
     ├── LabError             an experiment of the lab that cannot go on         .threads
     └── EngineError
         ├── Stopped          the monitor has been stopped                       .monitor
@@ -36,6 +37,7 @@ __all__ = [
     "NeedsEvents",
     "PathError",
     "SettingError",
+    "SinkError",
     "SnapshotError",
     "SnapshotExpired",
     "Stopped",
@@ -141,6 +143,15 @@ class StoreVersion(StoreError):
         super().__init__(message, path=path)
         self.found = found
         self.known = known
+
+
+class SinkError(LogkitError):
+    """A sink that cannot do what it is for; `sink` is its name. `temporary`: trying again may help."""
+
+    def __init__(self, message: str, *, sink: str, temporary: bool = True) -> None:
+        super().__init__(message)
+        self.sink = sink
+        self.temporary = temporary
 
 
 class LabError(LogkitError):

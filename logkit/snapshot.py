@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from logkit.analysis.columns import need_rows
 from logkit.analysis.kept import KeptRows
 from logkit.analysis.stored import StoredRows
 from logkit.analysis.tables import make
+from logkit.capture import AlertStatus, SinkStatus
 from logkit.errors import SnapshotError
 from logkit.investigation import Investigation
 from logkit.stats import Stats
@@ -234,6 +235,28 @@ class Snapshot(Investigation):
         """
         return self._pandas("threads")
 
+    @property
+    def sinks(self) -> pd.DataFrame:
+        """One row per sink, in the order they were given.
+
+        name, kind, state (writing, idle, retrying, failed or closed), error, events and commits (since the start),
+        waiting_events, waiting_bytes (of memory), dropped_events, dropped_bytes (of log, sent after a restart),
+        dead_letters (refused for good), failures.
+        """
+        return self._rows_of(self.capture.sinks, SinkStatus)
+
+    @property
+    def alerts(self) -> pd.DataFrame:
+        """One row per alert of `monitor.when`: name, state (quiet, pending or firing), since (UTC), fired, checks,
+        failures, error (what its functions raised last)."""
+        import pandas as pd
+
+        made = self._rows_of(self.capture.alerts, AlertStatus)
+        made["since"] = pd.to_datetime(made["since"].astype("float64"), unit="s", utc=True).astype(
+            "datetime64[us, UTC]"
+        )
+        return made
+
     def activity(self, last_seconds: float | None = None) -> ActivityFrame:
         """What the engine's threads did until then: a DataFrame with one row per interval, thread by thread.
 
@@ -387,6 +410,12 @@ class Snapshot(Investigation):
 
     def _named(self) -> Snapshot:
         return self if self.capture.templates is not None else Snapshot(self.rows.with_patterns(self))
+
+    def _rows_of(self, statuses: Sequence[Any], kind: type) -> pd.DataFrame:
+        import pandas as pd
+
+        names = [one.name for one in fields(kind)]
+        return pd.DataFrame([[getattr(status, name) for name in names] for status in statuses], columns=names)
 
     def _pandas(self, name: str) -> pd.DataFrame:
         made = self._once(f"pandas {name}", lambda: rows.to_pandas(self.tables(name).to_arrow(), nullable=()))

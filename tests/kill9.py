@@ -1,9 +1,13 @@
 """Kill the engine with signal 9 at random instants, again and again, while a log is written and rotated.
 
     python -m tests.kill9 --kills 300 --seed 7
+    python -m tests.kill9 --sink postgres --kills 50
+    python -m tests.kill9 --sink http --kills 50 --with-store
 
 A child process watches a folder into a store; it is killed and the next one goes on, until in the end every line must
-be in the store exactly once and the ledger must balance. What is written meanwhile: single lines, halves of lines,
+be in the store exactly once and the ledger must balance. `--sink postgres` kills the database as well, every line must
+be in its table once; `--sink http` sends to a server that misbehaves: every line at least once, and once after removing
+equal keys. What is written meanwhile: single lines, halves of lines,
 bursts of many spans; rotation by renaming, by copying and truncating, and compression of what was rotated, read or not.
 """
 
@@ -12,6 +16,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import itertools
+import json
 import os
 import random
 import shutil
@@ -21,26 +26,36 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import logkit
 from tests.scenario_tools import line
+from tests.servers import Cluster, Misbehaving, Server, postgres_programs, serving
 
 CHILD = """
-import sys, logkit
-import duckdb, polars, pyarrow
+import json, sys, logkit
+import duckdb, polars, pyarrow, psycopg, httpx, tenacity
 print("ready", flush=True)
 sys.stdin.readline()
 settings = dict(block_bytes=65536, span_bytes=262144, poll_seconds=0.05, commit_seconds=0.01, idle_flush_seconds=20.0,
     copy_seconds=0.5, workers=2)
-monitor = logkit.watch(sys.argv[1], store=sys.argv[2], **settings)
+store, sinks, given = sys.argv[2] or None, [], json.loads(sys.argv[3])
+if "dsn" in given:
+    sinks.append(logkit.sinks.Postgres(given["dsn"], table="events", begin_seconds=30.0))
+if "url" in given:
+    limits = dict(parcel_events=500, parcel_seconds=0.02, begin_seconds=30.0)
+    sinks.append(logkit.sinks.Http(given["url"], journal=given["journal"], retry_seconds=0.01, **limits))
+monitor = logkit.watch(sys.argv[1], store=store, sinks=sinks, **settings)
 print("watching", flush=True)
 sys.stdin.readline()
-idle = monitor.wait_idle(120.0)
+idle = monitor.wait_idle(60.0)
 snap = monitor.snapshot()
-print("idle" if idle and snap.audit()["balanced"].all() else f"not idle or not balanced: {idle} {snap!r}", flush=True)
+said = f"not idle or not balanced: {idle} {snap!r} {snap.capture.sinks} {snap.files.to_dict('records')}"
+print("idle" if idle and snap.audit()["balanced"].all() else said, flush=True)
 monitor.stop(60.0)
 """
 BURST = 3_000
@@ -124,9 +139,9 @@ class Logger(threading.Thread):
 class Child:
     """A process that watches once it is told to; it is started early, so that its imports cost no time then."""
 
-    def __init__(self, folder: Path, store: Path) -> None:
+    def __init__(self, folder: Path, store: Path | None, sink: dict[str, str] | None = None) -> None:
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[1])}
-        command = [sys.executable, "-W", "error", "-c", CHILD, str(folder), str(store)]
+        command = [sys.executable, "-W", "error", "-c", CHILD, str(folder), str(store or ""), json.dumps(sink or {})]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
         )
@@ -208,14 +223,138 @@ def run(folder: Path, kills: int, seed: int, longest_seconds: float = 1.0) -> Re
     )
 
 
+def run_sink(
+    kind: str, folder: Path, kills: int, seed: int, longest_seconds: float = 1.0, *, with_store: bool = False
+) -> Result:
+    """The same with a sink, which is killed as often as the engine where it is a database."""
+    logs, store, chance = folder / "logs", folder / "store.duckdb" if with_store else None, random.Random(seed)
+    logs.mkdir()
+    logger, watching = Logger(logs, seed), 0
+    with SERVERS[kind](folder, seed) as server:
+        child = Child(logs, store, server.given)
+        logger.start()
+        for _ in range(kills):
+            following = Child(logs, store, server.given)
+            child.go()
+            time.sleep(chance.uniform(0, longest_seconds))
+            if server.can_be_killed and chance.random() < 0.5:
+                server.kill()
+                if chance.random() < 0.5:
+                    server.start()
+                    time.sleep(chance.uniform(0, longest_seconds))
+            watching += child.kill()
+            server.start()
+            child = following
+        logger.done.set()
+        logger.join(30)
+        if logger.error is not None:
+            raise logger.error
+        child.go()
+        ended = child.finish()
+        server.read_the_rest(logs, store)
+        came = server.came()
+    numbers = {f"number <{number}>" for number in range(logger.written)}
+    return Result(
+        kills=kills,
+        while_watching=watching,
+        written=logger.written,
+        rotations=logger.rotations,
+        lost=len(numbers - came.keys()),
+        doubled=sum(count - 1 for text, count in came.items() if text in numbers),
+        foreign=sum(count for text, count in came.items() if text not in numbers),
+        ended=ended,
+    )
+
+
+class Database:
+    """PostgreSQL as a sink, which can be killed."""
+
+    can_be_killed = True
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._up = True
+        self.given = {"dsn": cluster.dsn}
+
+    @classmethod
+    @contextmanager
+    def serving(cls, folder: Path, seed: int) -> Iterator[Database]:
+        programs = postgres_programs()
+        if programs is None:
+            raise SystemExit("needs PostgreSQL, which is not installed")
+        # its files must outlive its own kill, not that of the machine
+        cluster = Cluster(programs, fsync="off", checkpoint_timeout="30s")
+        try:
+            yield cls(cluster)
+        finally:
+            cluster.stop()
+
+    def kill(self) -> None:
+        self._cluster.kill()
+        self._up = False
+
+    def start(self) -> None:
+        if not self._up:
+            self._cluster.start()
+            self._up = True
+
+    def read_the_rest(self, logs: Path, store: Path | None) -> None:
+        sink = logkit.sinks.Postgres(self.given["dsn"], table="events")
+        logkit.read(logs, store=store, sinks=[sink], progress=False)
+
+    def came(self) -> Counter[str]:
+        return Counter(message for (message,) in self._cluster.sql("SELECT message FROM events"))
+
+
+class Api:
+    """An HTTP server that misbehaves."""
+
+    can_be_killed = False
+
+    def __init__(self, server: Server, journal: Path) -> None:
+        self._server = server
+        self.given = {"url": server.url, "journal": str(journal)}
+
+    @classmethod
+    @contextmanager
+    def serving(cls, folder: Path, seed: int) -> Iterator[Api]:
+        with serving(Misbehaving(seed)) as server:
+            yield cls(server, folder / "journal")
+
+    def kill(self) -> None:
+        """It is not killed."""
+
+    def start(self) -> None:
+        """It is there."""
+
+    def read_the_rest(self, logs: Path, store: Path | None) -> None:
+        sink = logkit.sinks.Http(self.given["url"], journal=self.given["journal"], retry_seconds=0.01)
+        logkit.read(logs, store=store, sinks=[sink], progress=False)
+
+    def came(self) -> Counter[str]:
+        bodies = self._server.bodies().values()
+        return Counter(json.loads(line)["message"] for body in bodies for line in body.splitlines())
+
+
+SERVERS: dict[str, Callable[[Path, int], AbstractContextManager[Database | Api]]] = {
+    "postgres": Database.serving,
+    "http": Api.serving,
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--sink", choices=sorted(SERVERS))
+    parser.add_argument("--with-store", action="store_true")
     asked = parser.parse_args()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        result = run(Path(folder), asked.kills, asked.seed)
+        if asked.sink is None:
+            result = run(Path(folder), asked.kills, asked.seed)
+        else:
+            result = run_sink(asked.sink, Path(folder), asked.kills, asked.seed, with_store=asked.with_store)
     print(f"seed {asked.seed}, {time.monotonic() - began:.0f} s: {result}")
     return 0 if result.clean else 1
 

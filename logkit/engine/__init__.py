@@ -2,8 +2,9 @@
 
 Read it in this order: `settings`, `threads` (a thread that reports its own death), `state` (the lock),
 `progress` (pure: what a source has been read of, and what to read next), `delivery` and `writer` (the way to a store),
-`outcome`, `worker`, `prober` (whose copy a file is), `watcher`, `tracker`, `notify`, `core`
-(all of them together), `monitor` (what the user holds).
+`remembered`, `fan`, `outbox`, `parcels` and `sender` (the way to several sinks, each from where it was), `alerts`,
+`outcome`, `worker`, `prober` (whose copy a file is), `watcher`, `tracker`, `notify`, `core` (all of them together),
+`monitor` (what the user holds).
 """
 
 from logkit.engine.core import StopResult

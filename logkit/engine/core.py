@@ -6,22 +6,32 @@ import itertools
 import queue
 import threading
 import time
+import uuid
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logkit.capture import StoreStatus, ThreadStatus
+from logkit.capture import SinkStatus, StoreStatus, ThreadStatus
+from logkit.engine.beginning import begin
 from logkit.engine.delivery import Delivery, ToState, ToWriter
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.fan import Fan
 from logkit.engine.notify import Notifier
 from logkit.engine.outcome import Outcome, Work
+from logkit.engine.progress import Progress
+from logkit.engine.remembered import reunite
+from logkit.engine.sender import Sender
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import EngineThread
 from logkit.engine.watcher import Watcher
 from logkit.engine.worker import Shared, Worker
 from logkit.engine.writer import Writer
+from logkit.sinks.protocol import Sink
 from logkit.sources import ReadOptions, Roots, ServiceRule
+
+_LAST_SECONDS = 1.0
 
 if TYPE_CHECKING:
     from logkit.sinks.store import Store
@@ -30,23 +40,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StopResult:
-    """What `stop` came to: true if every thread has ended, else `alive` names those that have not."""
+    """What `stop` came to: true if every thread has ended, else `alive` names those that have not.
+
+    `left` says of each sink that did not get everything what it lacks: it is sent when it is watched again.
+    """
 
     alive: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.alive
 
     def __repr__(self) -> str:
+        left = f"; not sent: {'; '.join(self.left)}" if self.left else ""
         if not self.alive:
-            return "stopped: every thread has ended"
-        return f"not stopped yet: {', '.join(self.alive)} still at work; call stop() again to wait longer"
+            return f"stopped: every thread has ended{left}"
+        return f"not stopped yet: {', '.join(self.alive)} still at work{left}; call stop() again to wait longer"
 
 
 class Engine:
     """The threads and what they share. They hold this, never the `Monitor` the user holds."""
 
-    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        roots: Roots,
+        settings: Settings,
+        service: ServiceRule,
+        store: Store | None = None,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
         self.roots = roots
         self.settings = settings
         self.store = store
@@ -56,7 +78,15 @@ class Engine:
         self.failed: str | None = None
         self.files = Descriptors(settings.max_open_files)
         to_writer = ToWriter(self.state, settings.max_waiting_bytes) if store is not None else None
-        self._delivery: Delivery = to_writer or ToState(self.state)
+        self._writer: Writer | None = None
+        stored: tuple[Progress, ...] | None = None
+        if store is not None and to_writer is not None:
+            self._writer = Writer(store, self.state, to_writer, settings, self.stopping, self._wake)
+            stored = self._writer.resume()
+        self._senders, known = self._meet(sinks, stored)
+        first: Delivery = to_writer or ToState(self.state)
+        boxes = [sender.box for sender in self._senders]
+        self._delivery: Delivery = Fan(first, self.state, boxes) if boxes else first
         outcomes: deque[Outcome] = deque()
         self._watcher = Watcher(
             roots,
@@ -68,7 +98,7 @@ class Engine:
             self.files,
             self._delivery,
         )
-        keep = store is not None or (settings.keep_events > 0 and settings.keep_bytes > 0)
+        keep = store is not None or bool(sinks) or (settings.keep_events > 0 and settings.keep_bytes > 0)
         self._shared = Shared(
             outcomes=outcomes,
             wake=self._watcher.nudge,
@@ -86,10 +116,7 @@ class Engine:
             delivery=self._delivery,
             finite=settings.finite,
         )
-        self._writer: Writer | None = None
-        if store is not None and to_writer is not None:
-            self._writer = Writer(store, self.state, to_writer, settings, self.stopping, self._watcher.nudge)
-            self._watcher.resume(self._writer.resume())
+        self._watcher.resume(known)
         self._names = itertools.count(1)
         # guards: _threads, _dead. Never held together with the state's lock.
         self._threads_lock = threading.Lock()
@@ -100,10 +127,32 @@ class Engine:
     def watcher(self) -> Watcher:
         return self._watcher
 
+    def _meet(
+        self, sinks: Sequence[Sink], stored: tuple[Progress, ...] | None
+    ) -> tuple[list[Sender], tuple[Progress, ...]]:
+        """Hear from every sink what it has; the senders, and all sources that anybody remembers."""
+        if not sinks:
+            return [], stored or ()
+        lineage = self.store.lineage if self.store is not None else uuid.uuid4().hex[:16]
+        memories = begin(sinks, self.store.path if self.store is not None else None)
+        reunion = reunite(stored, lineage, memories, time.monotonic())
+        for progress in reunion.known:
+            self.state.add(progress)
+        senders = [
+            Sender(sink, self.state, memory, lineage, self.settings, self._wake)
+            for sink, memory in zip(sinks, reunion.memories, strict=True)
+        ]
+        return senders, reunion.known
+
+    def _wake(self) -> None:
+        self._watcher.nudge()
+
     def start(self) -> None:
         """Start all threads."""
         if self._writer is not None:
             self._launch("logkit-writer")
+        for sender in self._senders:
+            self._launch(sender.name)
         self._launch("logkit-watcher")
         for _ in range(self.settings.workers):
             self._launch("logkit-worker")
@@ -119,6 +168,8 @@ class Engine:
             loop = self._writer.loop
         elif kind == "logkit-watcher":
             loop = self._watcher.loop
+        elif kind.startswith("logkit-sink-"):
+            loop = next(sender for sender in self._senders if sender.name == kind).loop
         else:
             loop = Notifier(self.roots, self._watcher, self.stopping, self.settings.poll_seconds).loop
         thread = EngineThread(kind, loop, self._replace, self.settings.keep_intervals)
@@ -132,7 +183,8 @@ class Engine:
             self._threads.remove(thread)
             self._dead.append(thread)
             deaths = len(self._dead)
-        if self.stopping.is_set() and thread.name != "logkit-writer":
+        carries = thread.name == "logkit-writer" or thread.name.startswith("logkit-sink-")
+        if self.stopping.is_set() and not carries:
             return
         if deaths > self.settings.max_thread_deaths:
             self.failed = f"{deaths} threads died, the last one of {thread.activity.last_error}"
@@ -162,12 +214,20 @@ class Engine:
         self._delivery.close()
         self._dismiss(len(workers))
         self._join(workers, deadline)
+        # Sinks go on with what they were given until little time is left, and are told then.
+        self._join(threads, deadline - min(_LAST_SECONDS, timeout_seconds / 5))
+        for sender in self._senders:
+            sender.give_up()
         self._join(threads, deadline)
         self.state.close()
         alive = tuple(t.name for t in threads if t.is_alive())
         if not alive:
             self.files.close()
-        return StopResult(alive)
+        return StopResult(alive, tuple(left for sender in self._senders if (left := sender.left())))
+
+    def sinks(self) -> tuple[SinkStatus, ...]:
+        """How each sink is doing."""
+        return tuple(sender.status() for sender in self._senders)
 
     def store_view(self, seq: int, retention: int) -> StoreView | None:
         """The store's rows as of one commit; None without a store."""
@@ -185,6 +245,11 @@ class Engine:
     def store_is_hopeless(self) -> bool:
         """Whether writing failed so often that who waits for an end should not."""
         return self._writer is not None and self._writer.failures >= self.settings.max_attempts
+
+    @property
+    def sinks_are_hopeless(self) -> bool:
+        """Whether a sink was given up."""
+        return any(status.state == "failed" for status in self.sinks())
 
     def _join(self, threads: list[EngineThread], deadline: float) -> None:
         for thread in threads:

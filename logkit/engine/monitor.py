@@ -9,15 +9,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from logkit.capture import Capture
+from logkit.engine.alerts import Alert, Alerts
 from logkit.engine.bar import Bar
 from logkit.engine.core import Engine, StopResult
 from logkit.engine.settings import Settings, quarter_of_memory
-from logkit.errors import EngineError, Forked, SettingError, StoreError
+from logkit.errors import EngineError, Forked, SettingError, SinkError, StoreError
+from logkit.sinks.protocol import Sink
 from logkit.snapshot import Snapshot
 from logkit.sources import Roots, ServiceRule
 from logkit.sources.discovery import PathLike
@@ -42,12 +45,20 @@ class Monitor:
     All methods may be called from any thread.
     """
 
-    def __init__(self, roots: Roots, settings: Settings, service: ServiceRule, store: Store | None = None) -> None:
-        self._engine = Engine(roots, settings, service, store)
+    def __init__(
+        self,
+        roots: Roots,
+        settings: Settings,
+        service: ServiceRule,
+        store: Store | None = None,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
+        self._engine = Engine(roots, settings, service, store, sinks)
         self._pid = os.getpid()
         self._name = f"{self._pid}-{next(_numbers)}"
         self._finished = False
         self._panels = Panels(self)
+        self._alerts = Alerts(self.snapshot, settings.keep_intervals)
         try:
             self._engine.start()
         except BaseException:
@@ -61,7 +72,7 @@ class Monitor:
     def _capture(self) -> Capture:
         self._check_process()
         engine, settings = self._engine, self._engine.settings
-        view = engine.state.view()
+        view, alerts = engine.state.view(), self._alerts.thread
         return Capture(
             lineage=self._name,
             version=view.version,
@@ -76,13 +87,15 @@ class Monitor:
             keep_bytes=settings.keep_bytes,
             dropped_events=view.dropped_events,
             sources=view.statuses,
-            threads=engine.threads(),
+            threads=(*engine.threads(), *((alerts.activity.status(alerts.is_alive()),) if alerts else ())),
             queue_depth=engine.queue.qsize(),
             queue_size=engine.queue.maxsize,
             patterns=settings.patterns,
             skipped=tuple((shown(one.path), one.reason) for one in engine.watcher.skipped),
             store=engine.store_view(view.seq, view.retention),
             store_status=engine.store_status(),
+            sinks=engine.sinks(),
+            alerts=tuple(alert.status() for alert in self._alerts.all),
         )
 
     def activity(self, last_seconds: float | None = None) -> ActivityFrame:
@@ -100,11 +113,42 @@ class Monitor:
         return self._engine.state.wait_answer(ticket, timeout_seconds)
 
     def stop(self, timeout_seconds: float = 5.0) -> StopResult:
-        """Stop all threads and say which is still alive, if any. May be called again; snapshots still work."""
+        """Stop all threads and say which is still alive, if any. May be called again; snapshots still work.
+
+        Sinks are given what was read for them until the deadline; the result says what is left.
+        """
         self._check_process()
         _forget(self)
+        deadline = time.monotonic() + timeout_seconds
         result = self._engine.stop(timeout_seconds)
-        return result if self._panels.close(timeout_seconds) else StopResult((*result.alive, "logkit-refresher"))
+        alive = () if self._alerts.stop(max(0.0, deadline - time.monotonic())) else ("logkit-alerts",)
+        if not self._panels.close(timeout_seconds):
+            alive = (*alive, "logkit-refresher")
+        return replace(result, alive=(*result.alive, *alive)) if alive else result
+
+    def when(
+        self,
+        condition: Callable[[Snapshot], object],
+        *,
+        call: Callable[[Snapshot], object],
+        every: float = 1.0,
+        hold_seconds: float = 0.0,
+        clear: Callable[[Snapshot], object] | None = None,
+        clear_seconds: float = 0.0,
+        name: str | None = None,
+    ) -> Alert:
+        """Call `call(snapshot)` when `condition(snapshot)` comes true, looked at every so many seconds.
+
+        It is called once, and again only when the condition was over in between: false (or, with it, `clear` true) for
+        `clear_seconds`. hold_seconds: how long it must hold first. All alerts of a monitor are looked at on one thread,
+        `logkit-alerts`: what their functions raise is shown in `snap.alerts` and `snap.threads`, and ends nothing.
+        `stop()` of what is returned ends it. Raises SettingError.
+
+        >>> monitor.when(lambda snap: snap.services.error_rate.max() > 0.1, every=5, call=page,
+        ...              clear=lambda snap: snap.services.error_rate.max() < 0.05)         # doctest: +SKIP
+        """
+        self._check_process()
+        return self._alerts.add(condition, call, every, hold_seconds, clear, clear_seconds, name)
 
     def panel(self, window: Any = "15min", by: Literal["level", "service"] = "level") -> Panel:
         """A live view, shown where it is the last expression of a cell; displaying the monitor shows this one.
@@ -181,6 +225,7 @@ def watch(
     keep_events: int = 200_000,
     missing_ok: bool = False,
     store: PathLike | None = None,
+    sinks: Sequence[Sink] = (),
     **settings: Any,
 ) -> Monitor:
     """Start threads that read these paths now and whatever is added to them; returns at once.
@@ -189,11 +234,11 @@ def watch(
     expression, or a function of the path (and the events); by default the line's own service, else the file's name.
     timezone: where times without a zone were written. keep_events: rows kept in memory, the newest (0: statistics
     alone). missing_ok: allow a folder yet to be made. store: a DuckDB file that is to hold all rows, each exactly once,
-    and from which a restart goes on, however the process ended; memory then keeps none. Further settings are those of
-    `logkit.Settings`.
+    and from which a restart goes on, however the process ended; memory then keeps none. sinks: where the rows are to go
+    besides (`logkit.sinks`), each from where it was. Further settings are those of `logkit.Settings`.
 
     Watching the same paths again stops the first monitor and replaces it. Raises `PathError`, `SettingError`, and the
-    `StoreError` family where the store cannot be used.
+    `StoreError` family where the store cannot be used, `SinkError` where a sink cannot begin.
     """
     roots = Roots.of(paths, missing_ok=missing_ok)
     checked = checked_settings(timezone=timezone, keep_events=keep_events, missing_ok=missing_ok, **settings)
@@ -203,7 +248,7 @@ def watch(
             before = _running.pop(roots.key, None)
         if before is not None:
             before.stop()
-        monitor = _monitor(roots, checked, rule, store)
+        monitor = _monitor(roots, checked, rule, store, sinks)
         with _running_lock:
             _running[roots.key] = monitor
     return monitor
@@ -218,14 +263,16 @@ def read(
     keep_bytes: int | None = None,
     progress: bool | None = None,
     store: PathLike | None = None,
+    sinks: Sequence[Sink] = (),
     **settings: Any,
 ) -> Snapshot:
     """Read these paths to their end, as they are now, and return the last snapshot.
 
     The same engine as `watch`, with the same arguments. keep_events: all by default, as far as `keep_bytes` (a quarter
     of RAM) allows; 0 keeps statistics alone, and memory stays flat however large the files. progress: a bar; by default
-    in a notebook and on a terminal. store: as in `watch`; what it has of these files already is not read again.
-    Interrupting it stops the threads.
+    in a notebook and on a terminal. store: as in `watch`; what it has of these files already is not read again. sinks:
+    as in `watch`; raises SinkError where one did not get everything, when all others have. Interrupting it stops the
+    threads.
     """
     roots = Roots.of(paths)
     checked = checked_settings(
@@ -235,7 +282,7 @@ def read(
         finite=True,
         **settings,
     )
-    monitor = _monitor(roots, checked, ServiceRule.of(service), store)
+    monitor = _monitor(roots, checked, ServiceRule.of(service), store, sinks)
     try:
         _see_through(monitor, progress)
     finally:
@@ -268,23 +315,36 @@ def _see_through(monitor: Monitor, progress: bool | None) -> None:
 
 
 def _check_written(monitor: Monitor) -> None:
-    """Raises StoreError where the store did not get everything."""
+    """Raises StoreError where the store, and SinkError where a sink, did not get everything."""
     status = monitor._engine.store_status()
     if status is not None and status.error is not None:
         raise StoreError(
             f"{status.error}; what is committed stays, and the same call goes on from there", path=status.path
         )
+    for sink in monitor._engine.sinks():
+        if sink.waiting_events or sink.dropped_events:
+            missing = f"{sink.waiting_events + sink.dropped_events:,} events were not sent"
+            raise SinkError(
+                f"expected the sink {sink.name!r} to take everything, found: {sink.error or 'no room'}; {missing}, "
+                "and the same call sends them",
+                sink=sink.name,
+            )
 
 
-def _monitor(roots: Roots, settings: Settings, rule: ServiceRule, store: PathLike | None) -> Monitor:
+def _monitor(
+    roots: Roots, settings: Settings, rule: ServiceRule, store: PathLike | None, sinks: Sequence[Sink]
+) -> Monitor:
     """A monitor, with the store it writes to opened for it."""
+    if isinstance(sinks, Sink) or not all(isinstance(sink, Sink) for sink in sinks):
+        message = f"expected sinks= to be a list of logkit.sinks.Sink, found {sinks!r}; try sinks=[…]"
+        raise SettingError(message, setting="sinks", value=sinks)
     if store is None:
-        return Monitor(roots, settings, rule)
+        return Monitor(roots, settings, rule, None, sinks)
     from logkit.sinks.store import Store
 
     opened = Store.open(store)
     try:
-        return Monitor(roots, settings, rule, opened)
+        return Monitor(roots, settings, rule, opened, sinks)
     except BaseException:
         opened.close()
         raise

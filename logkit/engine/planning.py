@@ -8,7 +8,7 @@ from logkit.engine.progress import Candidate, Probe, Progress
 from logkit.engine.settings import Settings
 from logkit.formats import Format
 from logkit.formats.base import TimeRules
-from logkit.sources import Identity, Span, complement
+from logkit.sources import Identity, Span, complement, cut
 from logkit.sources.span import tile
 
 _ENOUGH_HEAD = 4096  # a head as long as this is believed when it looks like no known format
@@ -43,7 +43,9 @@ def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) ->
         expect=known if progress.suspect and not progress.copy_of else None,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
         was_copy=progress.known_as_copy,
-        head_limit=progress.identity.head_bytes if progress.identity and progress.suspect and progress.taken else None,
+        head_limit=progress.identity.head_bytes
+        if progress.identity and progress.suspect and progress.known_to
+        else None,
     )
 
 
@@ -83,15 +85,16 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
         # The end of an archive is its end; text in another encoding may still grow.
         final = settings.finite if identity.compression is not None else final
         progress = replace(progress, read_at=(progress.disk_bytes, final or identity.compression is not None))
-        end = progress.taken[-1][1] if progress.taken else 0
+        end = max((high for _, high in progress.taken), default=0)
+        end = max((end, *progress.edges))
         # It may have been another file before, read in several spans at once: gaps of that are read on their own.
-        gaps = complement(progress.taken, 0, end)
+        gaps = cut(complement(progress.taken, 0, end), progress.edges)
         spans = [_span(progress, identity, format, low, high, high, True, True, settings) for low, high in gaps]
         spans.append(_span(progress, identity, format, end, None, None, True, final, settings))
         return replace(progress, leases=len(spans)), spans
     progress = replace(progress, read_at=(progress.disk_bytes, final))
     spans = []
-    for low, high in gaps:
+    for low, high in cut(gaps, progress.edges):
         # What follows a gap between finished ranges begins a record: the gap is a little file of its own.
         closed = high < progress.disk_bytes
         for start, stop in tile(low, high, settings.span_bytes) if format.splittable else [(low, high)]:

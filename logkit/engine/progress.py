@@ -89,6 +89,8 @@ class Progress:
     read. `suspect`: it may be another file by now, and is looked at before it is read on; `verified` is its
     modification time when it last was what it is. `nameless`: deleted, but still held open and read. `copy_of`: its
     content, as it ended in `copied`, is that of another source, which is read instead. `gone`: it is no longer there.
+    `edges`: where what the store or one of several sinks remembers of it begins or ends: no span reaches across one, so
+    that each of them can be given what it lacks and no more.
     """
 
     source: int
@@ -125,6 +127,7 @@ class Progress:
     copied: Tail | None = None
     gone: bool = False
     verified: float = 0.0
+    edges: tuple[int, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -141,9 +144,15 @@ class Progress:
         return self.taken[0][1] if self.taken and self.taken[0][0] == 0 else 0
 
     @property
+    def known_to(self) -> int:
+        """How far its content is known: `finished_to`, or as far as a store or a sink has it already."""
+        known = {end.tail[0] for end in self.ends}
+        return max((self.finished_to, *(edge for edge in self.edges if edge in known)))
+
+    @property
     def tail(self) -> Tail | None:
-        """What stands before `finished_to`."""
-        return self.tail_at(self.finished_to)
+        """What stands before `known_to`."""
+        return self.tail_at(self.known_to)
 
     def tail_at(self, stop: int) -> Tail | None:
         """What stands before the end of a taken range."""
@@ -152,6 +161,14 @@ class Progress:
     def last_before(self, stop: int) -> int | None:
         """Where the last record before the end of a taken range begins; None where that was set aside."""
         return next((end.last_offset for end in self.ends if end.tail[0] == stop), None)
+
+    @property
+    def had(self) -> Ranges:
+        """What is taken, or is in the store while a sink lacks it."""
+        had = self.taken
+        for low, high in self.ranges:
+            had = include(had, low, high)
+        return had
 
     @property
     def passed_over(self) -> bool:
@@ -213,7 +230,7 @@ def shrunk(progress: Progress, found: Found) -> bool:
     if progress.serial:
         return found.size < progress.disk_bytes
     known = len(progress.identity.head) if progress.identity else 0  # as who looked at it saw it, before any reader
-    return found.size < min(max(progress.seen_bytes, known), progress.disk_bytes)
+    return found.size < min(max(progress.seen_bytes, progress.known_to, known), progress.disk_bytes)
 
 
 def departed(progress: Progress) -> Progress:
@@ -233,8 +250,9 @@ def lost(progress: Progress) -> tuple[int, int]:
     """Bytes of a source that is gone that were seen but are in no whole record, and those on disk that nobody saw."""
     if not progress.gone or progress.leases or progress.passed_over:
         return 0, 0
-    unfinished = sum(high - low for low, high in complement(progress.taken, 0, progress.seen_bytes))
-    return unfinished, progress.unread_bytes - unfinished
+    unfinished = sum(high - low for low, high in complement(progress.had, 0, progress.seen_bytes))
+    end = progress.seen_bytes if progress.serial else max(progress.disk_bytes, progress.seen_bytes)
+    return unfinished, sum(high - low for low, high in complement(progress.had, 0, end)) - unfinished
 
 
 # -- what readers change ---------------------------------------------------------------------------------
@@ -314,7 +332,7 @@ def _ending(progress: Progress, batch: Batch) -> Progress:
 
     One end is kept for each power of two that lies between it and the last: a copy may have been made at any time.
     """
-    stops = {high for _, high in (*progress.taken, *progress.ranges)}
+    stops = {high for _, high in (*progress.taken, *progress.ranges)} | set(progress.edges)
     known = {end.tail[0]: end for end in (*progress.ends, End(batch.tail, batch.last_offset))}
     last = max(known)
     spread = {(last - stop).bit_length(): stop for stop in sorted(known, reverse=True)}
@@ -349,7 +367,7 @@ def looked(progress: Progress, seen_to: int) -> Progress:
 
 def skipped(progress: Progress, start: int, stop: int, reason: str) -> Progress:
     """With `[start, stop)` passed over: the bytes count as skipped, with the reason, and the rest goes on."""
-    ranges, gaps = progress.ranges, complement(progress.taken, start, stop)
+    ranges, gaps = progress.ranges, complement(progress.had, start, stop)
     for low, high in gaps:  # what is taken is finished when its events are
         ranges = include(ranges, low, high)
     return replace(

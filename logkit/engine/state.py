@@ -255,6 +255,12 @@ class State:
         with self._lock:
             return self._asked
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody waits for an answer."""
+        with self._lock:
+            return self._asked > self._answered
+
     def answer(self, ticket: int) -> None:
         """Wake those whose ticket is this or an older one."""
         with self._lock:

@@ -48,7 +48,8 @@ class Tracker:
         # Of those that had the same inode the newest has it, and who is there has it rather than who is gone.
         for one in sorted(known, key=lambda one: (not one.gone, one.key)):
             assert one.file is not None
-            self._census.enter(one.key, Found(one.path, *one.file, one.disk_bytes, one.modified))
+            found = Found(one.path, *one.file, one.disk_bytes, one.modified)
+            self._census.enter(one.key, found, was_there=True)  # before all that the first scan finds
             if one.gone or not (covers(one.path) or covers(unrotated(one.path))):
                 self._census.depart(one.file)
         self._ids = itertools.count(max((one.source for one in known), default=-1) + 1)
@@ -249,7 +250,7 @@ class Tracker:
     def is_copy(self, key: Key, identity: Identity, original: Key, copy_to: int | None, copied: Tail | None) -> None:
         """What was found is a copy of a source: not to be read again, but to go on from should that one be gone.
 
-        `copy_to` is how far the source had been finished when it was found to hold all of it, None if it does not;
+        `copy_to` is how far the source had been known when it was found to hold all of it, None if it does not;
         `copied` is how the copy ends by now.
         """
         self._state.change(key, lambda p: replace(core.probed(p, identity, 1), copy_of=original, copied=copied))
@@ -260,7 +261,7 @@ class Tracker:
         self._copies[original] = key
         one = self._state.progress(original)
         if one is not None and one.gone and not one.leases:
-            if one.finished_to == copy_to:
+            if one.known_to == copy_to:
                 self._adopt(original, key)
             else:
                 self._look_once_more(key)

@@ -4,7 +4,7 @@ from logkit.sources.batches import Batch, read_span
 from logkit.sources.discovery import Found, Roots, Skipped
 from logkit.sources.identity import Identity, identify
 from logkit.sources.service import ServiceRule
-from logkit.sources.span import ReadOptions, Span, complement, include
+from logkit.sources.span import ReadOptions, Span, common, complement, cut, include
 
 __all__ = [
     "Batch",
@@ -15,7 +15,9 @@ __all__ = [
     "ServiceRule",
     "Skipped",
     "Span",
+    "common",
     "complement",
+    "cut",
     "identify",
     "include",
     "read_span",

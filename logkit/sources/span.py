@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from logkit.formats.base import Format, TimeRules
@@ -109,3 +110,22 @@ def complement(ranges: Ranges, start: int, stop: int) -> Ranges:
     if at < stop:
         gaps.append((at, stop))
     return tuple(gaps)
+
+
+def common(ranges: Ranges, other: Ranges) -> Ranges:
+    """What lies in both."""
+    return tuple(
+        (max(low, start), min(high, stop))
+        for low, high in ranges
+        for start, stop in other
+        if max(low, start) < min(high, stop)
+    )
+
+
+def cut(ranges: Ranges, edges: Iterable[int]) -> Ranges:
+    """`ranges` cut in two wherever one of `edges` lies inside of them; pieces then touch."""
+    edges, pieces = sorted(set(edges)), list[tuple[int, int]]()
+    for low, high in ranges:
+        inner = [edge for edge in edges if low < edge < high]
+        pieces += zip([low, *inner], [*inner, high], strict=True)
+    return tuple(pieces)

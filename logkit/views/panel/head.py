@@ -88,7 +88,24 @@ def facts(capture: Capture, counts: Counts, meter: Meter) -> tuple[Fact, ...]:
         Fact(
             "rejects", f"{counts.rejects:,}", share(counts.rejects / max(events, 1)), "warn" if counts.rejects else ""
         ),
+        *_sinks(capture),
         Fact("ledger", f"{wrong:,} off" if wrong else "balanced", count(len(capture.sources), "file"), _ledger(wrong)),
+    )
+
+
+def _sinks(capture: Capture) -> tuple[Fact, ...]:
+    """How the sinks are doing, where there are any."""
+    if not capture.sinks:
+        return ()
+    troubled = [sink for sink in capture.sinks if sink.state in ("retrying", "failed")]
+    waiting = sum(sink.waiting_bytes for sink in capture.sinks)
+    beside = (
+        f"{troubled[0].name} {troubled[0].state}" if troubled else f"{size(waiting)} wait" if waiting else "all sent"
+    )
+    return (
+        Fact(
+            "sinks", f"{len(capture.sinks) - len(troubled)} of {len(capture.sinks)}", beside, "bad" if troubled else ""
+        ),
     )
 
 
