@@ -29,6 +29,7 @@ _LONGEST: Final = 100
 class Files(Sink):
     """Writes `folder/day=2026-03-01/service=orders/KEY.parquet`, or `.csv`, or `.jsonl`: what Polars, DuckDB and Spark
     read as one table partitioned by day (of the timestamp, UTC; `unknown` without one) and service.
+    PyArrow and pandas want `partitioning=None`, as the service is in the files too.
 
     A file appears whole, under a name made of its source and byte range, and never changes: written again after a kill
     it has the same name and the same rows, so that each row is there once. Columns: those of `logkit.schema.COMMON`,

@@ -61,12 +61,14 @@ def health(capture: Capture, meter: Meter) -> Health:
 def _trouble(capture: Capture) -> str:
     states = [status.state for status in capture.sources]
     said = [(states.count("failed"), "failed"), (states.count("retrying"), "to be tried again")]
+    troubled = [f"{sink.name} {sink.state}" for sink in capture.sinks if sink.state in ("retrying", "failed")]
     unbalanced = sum(not balanced(status) for status in capture.sources)
     store = capture.store_status
     return ", ".join(
         [f"{count(number, 'file')} {what}" for number, what in said if number]
         + ([f"{unbalanced:,} not balanced"] if unbalanced else [])
         + ([f"the store: {store.error}"] if store is not None and store.error else [])
+        + troubled
     )
 
 
