@@ -7,6 +7,7 @@ yet applied it.
 from __future__ import annotations
 
 import queue
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class ByHand:
         self.watcher = self.engine.watcher
         self.worker = Worker(self.engine.queue, self.engine._shared)
         self.activity = Activity("by hand")
-        self.now = 0.0
+        self.now = time.monotonic()  # as of what a store remembers
         self.watcher._clock = lambda: self.now
 
     def look(self) -> int:
