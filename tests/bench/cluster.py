@@ -108,6 +108,8 @@ def scale(lines: int, rounds: int, folder: Path) -> None:
             with cluster(workers) as client:
                 read(client, found.whole)
                 best[workers] = min(best.get(workers, (1e9, 0.0)), read(client, found.whole), read(client, found.whole))
+                seconds, used = best[workers]
+                print(f"so far {workers}: {seconds:.2f} s, {used:.2f} s of processor", file=sys.stderr, flush=True)
     size = found.size_bytes / 1e6
     print(f"\nscale: logback, {lines:,} lines, {size:,.0f} MB, statistics only; best of {2 * rounds}")
     for workers, (seconds, processor_seconds) in best.items():
