@@ -101,7 +101,7 @@ def placed(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
 
 def order_of(rows: pl.DataFrame, capture: Capture) -> Ints:
     """The positions of rows, by their source, generation and offset, in the order of `joined`."""
-    order = _order(_places(rows, capture))
+    order = _order(_places(rows, capture, "rank"))
     return np.arange(rows.height) if order is None else order.to_numpy().astype(np.int64)
 
 
@@ -146,7 +146,7 @@ def _starts(heights: Mapping[Key, int], capture: Capture) -> dict[Key, int]:
 _KEY: Final = ("source", "generation")
 
 
-def _places(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
+def _places(rows: pl.DataFrame, capture: Capture, *wanted: str) -> pl.DataFrame:
     """Each row's offset, its file, and the rank of its source and generation.
 
     The few places are sorted first, then whole numbers: comparing millions of paths takes several times as long.
@@ -155,6 +155,8 @@ def _places(rows: pl.DataFrame, capture: Capture) -> pl.DataFrame:
     keys = rows.select(key).unique()
     files = pl.Series("file", [paths.get(one, "") for one in keys.iter_rows()], pl.String)
     places = keys.with_columns(files).sort("file", "generation", "source").with_row_index("rank")
+    if wanted:  # a path for each of millions of rows takes as long as all else
+        places = places.select(*key, *wanted)
     return rows.select(*key, "offset").join(places, on=key, how="left", maintain_order="left")
 
 

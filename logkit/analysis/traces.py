@@ -9,6 +9,7 @@ import polars as pl
 from logkit.analysis.columns import ROW, columns
 from logkit.analysis.conditions import Condition
 from logkit.analysis.rows import to_pandas
+from logkit.analysis.stored import StoredRows
 from logkit.analysis.windows import Window
 from logkit.errors import SettingError
 
@@ -81,10 +82,16 @@ def resolutions(snapshot: Snapshot) -> dict[str, int]:
 def _resolutions(snapshot: Snapshot) -> dict[str, int]:
     us = pl.col("timestamp").dt.timestamp("us")
     steps = [(us % step == 0).all().alias(str(step)) for step in (_US, 1000)]
-    parts = list(snapshot.rows.batches(["timestamp", "service"]))
+    kept = snapshot.rows
+    held = kept.capture.frames if isinstance(kept, StoredRows) else kept.frames
+    parts = [part.frame.filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps) for part in held]
+    if isinstance(kept, StoredRows):
+        told = ", ".join(f'bool_and(epoch_us("timestamp") % {step:d} = 0) AS "{step:d}"' for step in (_US, 1000))
+        with kept.view.query(("timestamp", "service")) as query:
+            parts.append(query.table(f"service, {told}", ' AND "timestamp" IS NOT NULL GROUP BY ALL'))
     if not parts:
         return {}
-    table = pl.concat(parts).filter(pl.col("timestamp").is_not_null()).group_by("service").agg(*steps)
+    table = pl.concat(parts).group_by("service").agg(pl.exclude("service").all())
     return {service: _US if whole else 1000 if milli else 1 for service, whole, milli in table.iter_rows()}
 
 

@@ -118,6 +118,12 @@ class StoreView:
         with self.query((), expired_too=expired_too) as query:
             return _number(query.ask("count(*)"))
 
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Until the end of the `with` the store stays open between queries, and what they read stays in memory."""
+        with connection_to(self.path):
+            yield
+
     def stats(self, limits: Limits) -> Stats:
         """The statistics of all rows, counted a few at a time."""
         total, parts = Stats.empty(limits), []

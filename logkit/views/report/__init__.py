@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,9 +43,11 @@ def write(
     target = _target(snapshot, path)
     render = _WRITERS[target.suffix.lower()]
     redactor = Redactor(redact)
-    facts = gather(snapshot, window, baseline)
     said = tuple(part.strip() for note in ([notes] if isinstance(notes, str) else notes) for part in note.split("\n\n"))
-    made = document(snapshot, facts, title, tuple(part for part in said if part), redactor, render is html.render)
+    store = snapshot.capture.store
+    with nullcontext() if store is None else store.held_open():
+        facts = gather(snapshot, window, baseline)
+        made = document(snapshot, facts, title, tuple(part for part in said if part), redactor, render is html.render)
     made = prepared(made, redactor)
     made = replace(made, blocks=(*made.blocks, Paragraph((redactor.sentence(),), small=True)))
     _save(target, render(made))

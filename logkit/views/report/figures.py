@@ -21,7 +21,15 @@ _WIDE: Final = 9.2
 _NARROW: Final = 4.7
 _NARROW_TEXT: Final = 22
 # Text as outlines: the picture looks the same wherever it is opened, and holds no text a reader could be tricked by.
-_STYLE: Final[Any] = {"svg.fonttype": "path", "svg.hashsalt": "logkit", "font.size": 9.5}
+_STYLE: Final[Any] = {
+    "svg.fonttype": "path",
+    "svg.hashsalt": "logkit",
+    "font.size": 9.5,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
+}
+_SVG_DPI: Final = 72
+_IMAGE_DPI: Final = 100  # of what SVG holds as pixels: the heat map
 
 
 def figure(
@@ -35,11 +43,17 @@ def figure(
 
 def _svg(plots: Plots, draw: Draw, width: float, height: float) -> bytes:
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context(_STYLE):
-        canvas = Canvas(figsize=(width, height), layout="constrained")
+        canvas = Canvas(figsize=(width, height), dpi=_SVG_DPI, layout="constrained")
+        FigureCanvasSVG(canvas)
         draw(plots, canvas.add_subplot())
+        # Laid out here, once: savefig would draw a figure that has a layout engine twice.
+        ConstrainedLayoutEngine().execute(canvas)
+        canvas.set_layout_engine(None)
         buffer = BytesIO()
-        canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        canvas.savefig(buffer, format="svg", dpi=_IMAGE_DPI, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
