@@ -43,6 +43,8 @@ def compare(snapshot: Snapshot, window: Any, baseline: Any, fdr: float) -> pd.Da
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pl.concat([table for table, _ in parts], how="diagonal_relaxed")
+    if not table.height:
+        return pd.DataFrame(columns=list(COLUMNS))
     found = parts[0][1]
     for _, more in parts[1:]:
         found = found + more
