@@ -56,7 +56,7 @@ class Redactor:
         """What was done, for the reader."""
         if not self._kinds:
             return "Nothing was redacted."
-        done = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.items())
+        done = ", ".join(f"{count:,} {kind}" if count else f"no {kind}" for kind, count in self.counts.items())
         return f"Redacted in log text, by kind: {done}. Equal texts have equal numbers."
 
     def _named(self, kind: str) -> Callable[[re.Match[str]], str]:
