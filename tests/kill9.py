@@ -184,6 +184,21 @@ class Result:
     foreign: int
     ended: str
 
+    @classmethod
+    def of(cls, came: Counter[str], logger: Logger, kills: int, while_watching: int, ended: str) -> Result:
+        """From the lines that came out, beside those that were written."""
+        numbers = {f"number <{number}>" for number in range(logger.written)}
+        return cls(
+            kills=kills,
+            while_watching=while_watching,
+            written=logger.written,
+            rotations=logger.rotations,
+            lost=len(numbers - came.keys()),
+            doubled=sum(count - 1 for text, count in came.items() if text in numbers),
+            foreign=sum(count for text, count in came.items() if text not in numbers),
+            ended=ended,
+        )
+
     @property
     def clean(self) -> bool:
         return not (self.lost or self.doubled or self.foreign) and self.ended == "idle"
@@ -210,17 +225,7 @@ def run(folder: Path, kills: int, seed: int, longest_seconds: float = 1.0) -> Re
     ended = child.finish()
     logkit.read(logs, store=store, progress=False)  # finishes the last records, which a watcher waits with
     came = Counter(logkit.open(store).frame["message"].to_list())
-    numbers = {f"number <{number}>" for number in range(logger.written)}
-    return Result(
-        kills=kills,
-        while_watching=watching,
-        written=logger.written,
-        rotations=logger.rotations,
-        lost=len(numbers - came.keys()),
-        doubled=sum(count - 1 for text, count in came.items() if text in numbers),
-        foreign=sum(count for text, count in came.items() if text not in numbers),
-        ended=ended,
-    )
+    return Result.of(came, logger, kills, watching, ended)
 
 
 def run_sink(
@@ -253,17 +258,7 @@ def run_sink(
         ended = child.finish()
         server.read_the_rest(logs, store)
         came = server.came()
-    numbers = {f"number <{number}>" for number in range(logger.written)}
-    return Result(
-        kills=kills,
-        while_watching=watching,
-        written=logger.written,
-        rotations=logger.rotations,
-        lost=len(numbers - came.keys()),
-        doubled=sum(count - 1 for text, count in came.items() if text in numbers),
-        foreign=sum(count for text, count in came.items() if text not in numbers),
-        ended=ended,
-    )
+    return Result.of(came, logger, kills, watching, ended)
 
 
 class Database:

@@ -26,7 +26,7 @@ from logkit.errors import EngineError, SettingError
 from logkit.formats import registry as formats
 from logkit.sinks import folder
 from logkit.snapshot import Snapshot
-from logkit.sources import Found, ReadOptions, Roots, ServiceRule, include
+from logkit.sources import Found, Roots, ServiceRule, include
 from logkit.sources.discovery import PathLike, look
 from logkit.sources.service import shown
 from logkit.stats import Stats
@@ -93,15 +93,7 @@ def _paths(capture: Capture) -> dict[Key, str]:
 
 
 def _job(settings: Settings, service: ServiceRule, into: str | None) -> Job:
-    options = ReadOptions(
-        block_bytes=settings.block_bytes,
-        max_record_bytes=settings.max_record_bytes,
-        keep=False,
-        columns=None if settings.columns is None else frozenset(settings.columns),
-        service=service,
-        patterns=settings.patterns,
-    )
-    return Job(settings, options, formats.registered(), into)
+    return Job(settings, settings.reading(service, keep=False), formats.registered(), into)
 
 
 def _run(client: Client, job: Job, found: Sequence[Found], total_bytes: int, progress: bool | None) -> Result:

@@ -29,7 +29,7 @@ from logkit.engine.watcher import Watcher
 from logkit.engine.worker import Shared, Worker
 from logkit.engine.writer import Writer
 from logkit.sinks.protocol import Sink
-from logkit.sources import ReadOptions, Roots, ServiceRule
+from logkit.sources import Roots, ServiceRule
 
 _LAST_SECONDS = 1.0
 
@@ -103,14 +103,7 @@ class Engine:
             outcomes=outcomes,
             wake=self._watcher.nudge,
             stopping=self.stopping,
-            options=ReadOptions(
-                block_bytes=settings.block_bytes,
-                max_record_bytes=settings.max_record_bytes,
-                keep=keep,
-                columns=None if settings.columns is None else frozenset(settings.columns),
-                service=service,
-                patterns=settings.patterns,
-            ),
+            options=settings.reading(service, keep=keep),
             files=self.files,
             reads=threading.Semaphore(settings.max_concurrent_reads),
             delivery=self._delivery,

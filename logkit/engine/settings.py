@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from logkit.errors import SettingError
+from logkit.sources import ReadOptions, ServiceRule
 
 _MAY_BE_ZERO = {
     "keep_events",
@@ -102,6 +103,17 @@ class Settings:
                 setting="timezone",
                 value=self.timezone,
             ) from error
+
+    def reading(self, service: ServiceRule, *, keep: bool) -> ReadOptions:
+        """How spans are read, by threads here and by a cluster's workers alike."""
+        return ReadOptions(
+            block_bytes=self.block_bytes,
+            max_record_bytes=self.max_record_bytes,
+            keep=keep,
+            columns=None if self.columns is None else frozenset(self.columns),
+            service=service,
+            patterns=self.patterns,
+        )
 
 
 def _names(columns: object) -> tuple[str, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from logkit.capture import DELETED, Capture, SourceStatus
@@ -35,26 +34,8 @@ def capture_of(path: str | os.PathLike[str]) -> Capture:
         connection.execute("BEGIN TRANSACTION READ ONLY")  # progress and statistics of one commit
         head = opening.head_of(connection, name)
         sources, stats = progress.load(connection), sums.load(connection)
-    return Capture(
-        lineage=head.lineage,
-        version=head.seq,
-        taken_at=time.time(),
-        clock=time.monotonic(),
-        state="stored",
-        roots=(name,),
-        timezone="UTC",
-        parts=(stats,),
-        frames=(),
-        keep_events=0,
-        keep_bytes=0,
-        dropped_events=0,
-        sources=tuple(_status(saved) for saved in sources),
-        threads=(),
-        queue_depth=0,
-        queue_size=0,
-        store=StoreView(name, head.lineage, head.seq, head.retention),
-        patterns=stats.events > 0 and stats.has_patterns,
-    )
+    view = StoreView(name, head.lineage, head.seq, head.retention)
+    return view.at_rest(tuple(_status(saved) for saved in sources), stats)
 
 
 def _status(saved: Saved) -> SourceStatus:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
@@ -105,26 +104,7 @@ def capture_of(folder: str) -> Capture:
         sources = tuple(SourceStatus(**status) for status in about["sources"])
     except (OSError, ValueError, TypeError) as error:
         raise StoreCorrupt(f"expected a whole folder of rows at {folder!r}, found {error}", path=folder) from error
-    return Capture(
-        lineage=about["lineage"],
-        version=1,
-        taken_at=time.time(),
-        clock=time.monotonic(),
-        state="stored",
-        roots=(folder,),
-        timezone="UTC",
-        parts=(stats,),
-        frames=(),
-        keep_events=0,
-        keep_bytes=0,
-        dropped_events=0,
-        sources=sources,
-        threads=(),
-        queue_depth=0,
-        queue_size=0,
-        store=StoreView(folder, about["lineage"], 1, 0),
-        patterns=stats.events > 0 and stats.has_patterns,
-    )
+    return StoreView(folder, about["lineage"], 1, 0).at_rest(sources, stats)
 
 
 def _stored(frames: Sequence[EventFrame]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from logkit import schema
+from logkit.capture import Capture, SourceStatus
 from logkit.errors import SnapshotExpired, StoreError
 from logkit.sinks import opening
 from logkit.sinks.filters import KEYS, RowFilter
@@ -117,6 +119,29 @@ class StoreView:
         """How many rows there are; `expired_too`: how many are left, if retention has dropped some since."""
         with self.query((), expired_too=expired_too) as query:
             return _number(query.ask("count(*)"))
+
+    def at_rest(self, sources: tuple[SourceStatus, ...], stats: Stats) -> Capture:
+        """What is known of a store that was opened to be read. Opens no connection."""
+        return Capture(
+            lineage=self.lineage,
+            version=self.seq,
+            taken_at=time.time(),
+            clock=time.monotonic(),
+            state="stored",
+            roots=(self.path,),
+            timezone="UTC",
+            parts=(stats,),
+            frames=(),
+            keep_events=0,
+            keep_bytes=0,
+            dropped_events=0,
+            sources=sources,
+            threads=(),
+            queue_depth=0,
+            queue_size=0,
+            store=self,
+            patterns=stats.events > 0 and stats.has_patterns,
+        )
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
