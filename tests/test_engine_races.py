@@ -575,3 +575,32 @@ def test_a_log_looked_into_that_nobody_has_read_goes_on_in_its_copy(
     scene.rotated("app.log.1.gz" if compressed else 1).write_bytes(gzip.compress(text) if compressed else text)
     os.truncate(scene.log, 0)
     scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("missed", [True, False])
+@pytest.mark.parametrize("compressed", [True, False])
+def test_a_copy_with_the_inode_of_an_older_copy_is_a_copy_of_its_own_log(
+    compressed: bool, missed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Old copies are deleted, and what is copied next gets the inode of one: it may be of a log that came after that.
+    scene, other = Scene(tmp_path / "logs"), tmp_path / "its inode"
+    name = "app.log.{}.gz" if compressed else "app.log.{}"
+    pack = gzip.compress if compressed else bytes
+    scene.write(20)
+    hand = ByHand(monkeypatch, scene.root, follow_seconds=0.0)
+    hand.settle()
+    scene.rotated(name.format(1)).write_bytes(pack(scene.log.read_bytes()))
+    hand.settle()
+    scene.log.unlink()
+    scene.write(30)
+    scene.rotated(name.format(1)).rename(other)
+    hand.settle()
+    if not missed:
+        hand.settle()
+        hand.now += 60.0
+        hand.settle()
+    other.write_bytes(pack(scene.log.read_bytes()))
+    other.rename(scene.rotated(name.format(2)))
+    scene.came(hand.settle())
+    scene.log.unlink()
+    scene.came(hand.settle())

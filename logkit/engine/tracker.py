@@ -110,6 +110,8 @@ class Tracker:
         elif core.observed(before, found, now) is not before:
             if before.identity is None and (before.gone or before.path != found.path):
                 self._census.rename(key, found.path, unknown=before.gone or before.disk_bytes == 0)
+            elif before.copy_of is not None:
+                self._census.remove(key)  # its inode may be another file's by now, and that a copy of any known one
             self._census.enter(key, found)
             self._state.change(key, lambda p: core.observed(p, found, now))
             if before.path != found.path:
