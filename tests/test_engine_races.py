@@ -604,3 +604,15 @@ def test_a_copy_with_the_inode_of_an_older_copy_is_a_copy_of_its_own_log(
     scene.came(hand.settle())
     scene.log.unlink()
     scene.came(hand.settle())
+
+
+def test_an_empty_file_that_came_with_its_log_and_is_filled_with_a_copy_of_it_is_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.write(2)
+    scene.rotated(1).touch()
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    shutil.copyfile(scene.log, scene.rotated(1))
+    scene.came(hand.settle())

@@ -108,8 +108,10 @@ class Tracker:
         elif core.shrunk(before, found):
             self._begin_anew(key, found, now)
         elif core.observed(before, found, now) is not before:
-            if before.identity is None and (before.gone or before.path != found.path):
-                self._census.rename(key, found.path, unknown=before.gone or before.disk_bytes == 0)
+            empty = before.disk_bytes == 0
+            filled = empty and rotated_from(found.path) != os.path.basename(found.path)  # by who copies a log into it
+            if before.identity is None and (before.gone or filled or before.path != found.path):
+                self._census.rename(key, found.path, unknown=before.gone or empty)
             elif before.copy_of is not None:
                 self._census.remove(key)  # its inode may be another file's by now, and that a copy of any known one
             self._census.enter(key, found)
