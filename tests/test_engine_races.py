@@ -616,3 +616,17 @@ def test_an_empty_file_that_came_with_its_log_and_is_filled_with_a_copy_of_it_is
     hand.look()
     shutil.copyfile(scene.log, scene.rotated(1))
     scene.came(hand.settle())
+
+
+def test_a_log_with_a_hole_that_is_copied_and_cut_before_it_is_read_goes_on_in_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.folder.mkdir(exist_ok=True)
+    scene.log.write_bytes(bytes(72) + scene.text(1))
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    hand.work()
+    shutil.copy2(scene.log, scene.rotated(1))
+    os.truncate(scene.log, 0)
+    scene.came(hand.settle())

@@ -48,8 +48,8 @@ class Prober:
             shared = None if end is None or original.gone else self._shared_bytes(probe, identity, original, end)
             if shared is not None:
                 return Outcome(probe, identity=identity, shared_bytes=shared)
-            to = original.tail[0] if original.tail else 0
-            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=end or _newest(original))
+            to, copied = original.finished_to, end or _newest(original)
+            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=copied)
         parts = {one.key: self._is_part_of(one, identity, end) for one in alike if end and not one.gone}
         part_of = next((key for key, part in parts.items() if part), None)
         if part_of is not None:
