@@ -48,7 +48,7 @@ class Prober:
             shared = None if end is None or original.gone else self._shared_bytes(probe, identity, original, end)
             if shared is not None:
                 return Outcome(probe, identity=identity, shared_bytes=shared)
-            to, copied = original.finished_to, end or _newest(original)
+            to, copied = original.known_to, end or _newest(original)
             return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=copied)
         parts = {one.key: self._is_part_of(one, identity, end) for one in alike if end and not one.gone}
         part_of = next((key for key, part in parts.items() if part), None)

@@ -34,7 +34,7 @@ class Overtaken(LogkitError):
 class Candidate:
     """A source that a file which has just appeared may be a copy of: its key, and how its content is known again.
 
-    `tail` stands before `finished_to`, unless that was set aside; `marks` at some places, ascending, of all that was
+    `tail` stands before `known_to`, unless that was set aside; `marks` at some places, ascending, of all that was
     ever read of it, also of a record that is still open. `gone`: only these are left of it. `in_place`: it has the name
     logs are rotated from.
     """
@@ -47,7 +47,7 @@ class Candidate:
     head: bytes
     tail: Tail | None
     marks: tuple[Tail, ...] = ()
-    finished_to: int = 0
+    known_to: int = 0
     gone: bool = False
     in_place: bool = False
 
@@ -193,7 +193,7 @@ class Progress:
         identity = self.identity
         marks = tuple(sorted(end.tail for end in self.ends))
         how = identity.compression, identity.encoding, identity.head, self.tail, marks
-        return Candidate(self.key, self.path, self.file, *how, self.finished_to, self.gone)
+        return Candidate(self.key, self.path, self.file, *how, self.known_to, self.gone)
 
     @property
     def known_as_copy(self) -> Candidate | None:

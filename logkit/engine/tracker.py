@@ -48,10 +48,10 @@ class Tracker:
         # Of those that had the same inode the newest has it, and who is there has it rather than who is gone.
         for one in sorted(known, key=lambda one: (not one.gone, one.key)):
             assert one.file is not None
-            found = Found(one.path, *one.file, one.disk_bytes, one.modified)
-            self._census.enter(one.key, found, was_there=True)  # before all that the first scan finds
+            self._census.enter(one.key, Found(one.path, *one.file, one.disk_bytes, one.modified))
             if one.gone or not (covers(one.path) or covers(unrotated(one.path))):
                 self._census.depart(one.file)
+        self._census.look_anew()  # what is remembered is older than all that the first scan finds
         self._ids = itertools.count(max((one.source for one in known), default=-1) + 1)
 
     def take(self, scanned: list[Found], now: float) -> None:
