@@ -630,3 +630,21 @@ def test_a_log_with_a_hole_that_is_copied_and_cut_before_it_is_read_goes_on_in_i
     shutil.copy2(scene.log, scene.rotated(1))
     os.truncate(scene.log, 0)
     scene.came(hand.settle())
+
+
+def test_a_copy_that_shares_no_more_than_a_hole_with_the_log_of_now_is_a_copy_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A writer that holds its position leaves a larger hole with each truncation: all of them begin alike.
+    scene = Scene(tmp_path / "logs")
+    hand = ByHand(monkeypatch, scene.root)
+    scene.write(30)
+    hand.settle()
+    for number, count in ((1, 30), (2, 1)):
+        size = scene.log.stat().st_size
+        shutil.copyfile(scene.log, scene.rotated(number))
+        os.truncate(scene.log, 0)
+        with scene.log.open("r+b", buffering=0) as out:
+            out.seek(size)
+            scene.write(count, out)
+        scene.came(hand.settle())

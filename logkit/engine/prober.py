@@ -5,6 +5,7 @@ Who holds a file open must not wait for another, so the two are never open at on
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 import numpy as np
@@ -35,21 +36,25 @@ class Prober:
             if probe.expect is not None and not _is(descriptor, identity, probe.expect):
                 return Outcome(probe, identity=identify(descriptor, probe.path, final=probe.final), same=False)
             alike = [one for one in probe.candidates if _may_become(identity, one)]
-            original = next((one for one in alike if _has_all(descriptor, identity, one)), None)
+            originals = (one for one in alike if _has_all(descriptor, identity, one))
+            whole = list(itertools.islice(originals, 1 if identity.serial else None))  # no more is told from such a one
             was = probe.was_copy if probe.was_copy and _is(descriptor, identity, probe.was_copy) else None
             end = None
-            if (alike or was) and not (original and identity.compression):
+            if (alike or was) and not (whole and identity.compression):
                 end = end_of(descriptor, identity.compression, identity.encoding)
             shared_before = 0
             if was is not None and was.tail is not None and not identity.serial:
                 shared_before = _line_before(descriptor, was.tail[0], identity.line_end)
             early = [one for one in alike if end is not None and _was_once(descriptor, identity, one, end)]
-        if original is not None:
-            shared = None if end is None or original.gone else self._shared_bytes(probe, identity, original, end)
-            if shared is not None:
-                return Outcome(probe, identity=identity, shared_bytes=shared)
-            to, copied = original.known_to, end or _newest(original)
-            return Outcome(probe, identity=identity, copy_of=original.key, copy_to=to, copied=copied)
+        shared_most = 0
+        for one in whole:
+            shared = None if end is None or one.gone else self._shared_bytes(probe, identity, one, end)
+            if shared is None:
+                copied = end or _newest(one)
+                return Outcome(probe, identity=identity, copy_of=one.key, copy_to=one.known_to, copied=copied)
+            shared_most = max(shared_most, shared)
+        if shared_most:
+            return Outcome(probe, identity=identity, shared_bytes=shared_most)
         parts = {one.key: self._is_part_of(one, identity, end) for one in alike if end and not one.gone}
         part_of = next((key for key, part in parts.items() if part), None)
         if part_of is not None:
