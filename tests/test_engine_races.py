@@ -639,7 +639,7 @@ def test_a_copy_that_shares_no_more_than_a_hole_with_the_log_of_now_is_a_copy_of
     scene = Scene(tmp_path / "logs")
     hand = ByHand(monkeypatch, scene.root)
     scene.write(30)
-    hand.settle()
+    hand.look()
     for number, count in ((1, 30), (2, 1)):
         size = scene.log.stat().st_size
         shutil.copyfile(scene.log, scene.rotated(number))
