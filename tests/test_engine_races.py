@@ -650,3 +650,22 @@ def test_a_copy_that_shares_no_more_than_a_hole_with_the_log_of_now_is_a_copy_of
             out.seek(size)
             scene.write(count, out)
         scene.came(hand.settle())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_line_of_which_the_rest_came_since_the_last_scan_is_not_cut_by_an_idle_flush(
+    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    text = (scene.text(1) + line("in two pieces")).decode().encode(encoding)
+    scene.log.write_bytes(text[:-20])
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    while hand.work():
+        hand.go_round()
+    with scene.appending() as out:
+        out.write(text[-20:])
+    hand.now += 10.0
+    hand.go_round()
+    assert hand.work()
+    assert messages(hand.settle()) == [*scene.written, "in two pieces"]

@@ -89,8 +89,8 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
         end = max((end, *progress.edges))
         # It may have been another file before, read in several spans at once: gaps of that are read on their own.
         gaps = cut(complement(progress.taken, 0, end), progress.edges)
-        spans = [_span(progress, identity, format, low, high, high, True, True, settings) for low, high in gaps]
-        spans.append(_span(progress, identity, format, end, None, None, True, final, settings))
+        spans = [_span(progress, identity, format, low, high, high, True, True, final, settings) for low, high in gaps]
+        spans.append(_span(progress, identity, format, end, None, None, True, False, final, settings))
         return replace(progress, leases=len(spans)), spans
     progress = replace(progress, read_at=(progress.disk_bytes, final))
     spans = []
@@ -99,7 +99,7 @@ def plan(progress: Progress, now: float, settings: Settings) -> tuple[Progress, 
         closed = high < progress.disk_bytes
         for start, stop in tile(low, high, settings.span_bytes) if format.splittable else [(low, high)]:
             aligned = start == low
-            spans.append(_span(progress, identity, format, start, stop, high, aligned, closed or final, settings))
+            spans.append(_span(progress, identity, format, start, stop, high, aligned, closed, final, settings))
     return replace(progress, leases=len(spans)), spans
 
 
@@ -111,6 +111,7 @@ def _span(
     stop: int | None,
     limit: int | None,
     aligned: bool,
+    closed: bool,
     final: bool,
     settings: Settings,
 ) -> Span:
@@ -127,7 +128,8 @@ def _span(
         encoding=identity.encoding,
         line_end=identity.line_end,
         aligned=aligned,
-        final=final,
+        final=closed or final,
+        quiet_at=progress.disk_bytes if final and not (closed or settings.finite) else None,
         continues=progress.last_before(start) if aligned else None,
         file=progress.file,
         head=identity.head,

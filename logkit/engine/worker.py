@@ -107,6 +107,8 @@ class Worker:
         reader = _WatchedReader(span, shared.reads, activity)
         with shared.files.borrow(span.path, span.file) as descriptor:
             activity.enter("parsing", span.path)
+            if span.quiet_at is not None and handles.status_of(descriptor).st_size != span.quiet_at:
+                span = replace(span, final=False)  # more has come, which no scan has seen yet
             # Half a character waits for its rest even when the line it ends is flushed: it may still come.
             batches = read_open(span, descriptor, shared.options, final=shared.finite, watch=reader.around)
             try:

@@ -49,7 +49,8 @@ class Span:
 
     `aligned`: a record (or the rest of a cut one) begins exactly at `start`; otherwise the first record that
     begins at or behind `start` is looked for. `final`: the source will not grow, or has been idle: what is open at
-    `limit` is a finished record. `continues` is the offset of the record before an aligned start that follows a cut.
+    `limit` is a finished record. `quiet_at`: the latter, at so many bytes on disk; with more or fewer it is not final.
+    `continues` is the offset of the record before an aligned start that follows a cut.
     `file` is the device and inode that must stand at `path`; `head` is how its content begins (inflated, but in
     its own encoding) and `tail` what stands before `start`, so that a reader can tell whether it is still the same.
     Offsets of a UTF-16 source, which is one serial span like a compressed one, count the bytes of its text in UTF-8.
@@ -66,6 +67,7 @@ class Span:
     compression: str | None = None
     aligned: bool = True
     final: bool = False
+    quiet_at: int | None = None
     continues: int | None = None
     file: tuple[int, int] | None = None
     attempt: int = 0
