@@ -52,6 +52,8 @@ class Folder:
         self.half: set[str] = set()
         self.known: set[int] = set()
         """Inodes a scan has seen with what they hold now, or the beginning of it."""
+        self.twice: set[int] = set()
+        """Inodes of which there is a copy that no scan has seen."""
 
     # -- what a logger does
 
@@ -96,6 +98,7 @@ class Folder:
         """
         if (self.path / name).exists() and (self.path / name).stat().st_ino in self.known:
             self.known.discard((self.path / name).stat().st_ino)
+            self.twice.add((self.path / name).stat().st_ino)
             self.make_room(name)
             data = (self.path / name).read_bytes()
             (self.path / f"{name}.1").write_bytes(data[: int(len(data) * fraction)])
@@ -133,9 +136,13 @@ class Folder:
         self.half.discard(name)
         if (self.path / name).exists():
             self.known.discard((self.path / name).stat().st_ino)
+            self.twice.discard((self.path / name).stat().st_ino)
 
     def rotated(self) -> list[str]:
         return sorted(path.name for path in self.path.iterdir() if path.suffix[1:].isdigit())
+
+    def copied(self) -> list[str]:
+        return [path.name for path in self.path.iterdir() if path.stat().st_ino in self.twice]
 
     def marks(self, path: Path) -> set[str]:
         data = path.read_bytes()
@@ -248,7 +255,10 @@ class Tailing(RuleBasedStateMachine):
     @precondition(lambda self: self.folder.rotated())
     @rule(data=st.data(), fraction=st.sampled_from([0.0, 0.5, 1.0, 1.0]))
     def compress(self, data: st.DataObject, fraction: float) -> None:
-        self.folder.compress(data.draw(st.sampled_from(self.folder.rotated())), fraction)
+        name = data.draw(st.sampled_from(self.folder.rotated()))
+        # Its copy and what it is compressed to would appear at once, and of the file itself nothing would be known.
+        if name not in self.folder.copied() or self.is_looked_into(name):
+            self.folder.compress(name, fraction)
 
     # -- what the engine's threads do
 
@@ -317,10 +327,15 @@ class Tailing(RuleBasedStateMachine):
 
     # -- what is owed, and what came
 
+    def is_looked_into(self, name: str) -> bool:
+        inode = (self.folder.path / name).stat().st_ino
+        return any(one.file and one.file[1] == inode and one.identity for one in self.hand.state.all_progress())
+
     def note_what_was_seen(self) -> None:
         for path in self.folder.path.iterdir():
             if path == self.root or not self.only_one:
                 self.folder.known.add(path.stat().st_ino)
+        self.folder.twice.clear()
 
     def readable(self) -> set[str]:
         """The marks on disk now that the engine has to read: with one log watched, those in it and in files it was."""
