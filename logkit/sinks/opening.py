@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY: Final = "256MB"
-"""What DuckDB may keep in memory for one store; a query that needs more uses a folder beside the store."""
+"""What DuckDB may keep in memory for one store that is read; a query that needs more uses a folder beside the store."""
 
 CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     # What the store is asked may not reach outside of it: no files, no network, no extensions, no Python variables.
@@ -32,6 +32,8 @@ _WRITING: Final[dict[str, str | bool | int | float | list[str]]] = {
     "preserve_insertion_order": False,
     # At a checkpoint it would put the rows of large commits together anew, and so write all of them twice.
     "max_vacuum_tasks": 0,
+    # It keeps what it has written for as long as there is room: beside readers there is less.
+    "memory_limit": "128MB",
 }
 
 _HEADERS_BYTES: Final = 3 * 4096  # of a database file, before its first block
