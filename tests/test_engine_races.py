@@ -669,3 +669,16 @@ def test_a_line_of_which_the_rest_came_since_the_last_scan_is_not_cut_by_an_idle
     hand.go_round()
     assert hand.work()
     assert messages(hand.settle()) == [*scene.written, "in two pieces"]
+
+
+def test_half_a_line_that_was_looked_into_copied_and_overwritten_is_read_from_its_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene = Scene(tmp_path / "logs")
+    scene.log.write_bytes(scene.text(1)[:-1])
+    hand = ByHand(monkeypatch, scene.root)
+    hand.look()
+    assert hand.work()
+    shutil.copyfile(scene.log, scene.rotated(1))
+    scene.log.write_bytes(scene.text(2))
+    scene.came(hand.settle())

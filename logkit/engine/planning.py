@@ -40,7 +40,7 @@ def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) ->
         progress.path,
         progress.file,
         final,
-        expect=known if progress.suspect and not progress.copy_of else None,
+        expect=None if progress.copy_of else known,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
         was_copy=progress.known_as_copy,
         head_limit=progress.identity.head_bytes

@@ -61,7 +61,7 @@ class Candidate:
 class Probe:
     """Work for a worker: open a file and say what it is.
 
-    `expect`: it may be another file than was read there before: does it still begin and go on as that one did?
+    `expect`: it may be another file than was there before: does it still begin and go on as that one did?
     `candidates`: sources it may be a copy of (rotated by copying or compressing); `was_copy`: of which it was one, and
     the content by which it still is, also where that source is gone. `head_limit`: how much of the head
     its format was chosen by before.
