@@ -85,6 +85,10 @@ STATES: Final = {
     "reading": "reading",
     "parsing": "parsing, in native code",
     "committing": "committing a batch",
+    "sending": "sending to a sink",
+    "retrying": "waiting to try again",
+    "expiring": "dropping old rows",
+    "closing": "closing a store or a sink",
     "working": "working",
 }
 """The states a thread that lives can be in, and what each means; it ends as `stopped` or `died`."""

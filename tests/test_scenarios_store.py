@@ -415,7 +415,7 @@ def test_a_slow_store_slows_the_readers_and_what_waits_is_bounded_in_bytes(
         monitor._engine.watcher.nudge()
         stuck = eventually(
             monitor,
-            lambda snap: snap.threads["state"].eq("waiting for the store").sum() == monitor.settings.workers,
+            lambda snap: snap.threads["doing"].eq("room for the store").sum() == monitor.settings.workers,
         )
         status = stuck.capture.store_status
         one_batch = 2 * (block + 64 * block // 70)

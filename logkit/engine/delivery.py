@@ -9,16 +9,14 @@ from typing import Protocol
 
 from logkit.engine.progress import Key
 from logkit.engine.state import State
+from logkit.engine.threads import Activity
 from logkit.sources import Batch
 
 
 class Delivery(Protocol):
     """What workers and the watcher deliver to. Any thread may call; see `ToState` and `ToWriter`."""
 
-    waiting: str
-    """What a thread is doing that delivers."""
-
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch, activity: Activity) -> bool:
         """Deliver a batch, waiting for room where there is none; False where the engine stops first.
 
         Raises `Overtaken` where some of its bytes are taken already.
@@ -41,13 +39,12 @@ class Delivery(Protocol):
 class ToState:
     """Without a store a batch is visible as soon as it has been read."""
 
-    waiting = "committing"
     settled = True
 
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch, activity: Activity) -> bool:
         self._state.commit(batch)
         self._state.tidy()
         return True
@@ -68,8 +65,6 @@ class ToWriter:
     At most `max_bytes` and one batch wait here, and as much again is in the writer's hands.
     """
 
-    waiting = "waiting for the store"
-
     def __init__(self, state: State, max_bytes: int) -> None:
         self._state = state
         self._lock = threading.Lock()
@@ -83,10 +78,11 @@ class ToWriter:
         self._in_hand = 0  # batches and marks that the writer has and is not done with
         self._closed = False
 
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch, activity: Activity) -> bool:
         with self._changed:
-            # An empty queue has room for any batch, however large.
-            self._changed.wait_for(lambda: self._closed or not self._batches or self._bytes < self._max_bytes)
+            if not self._has_room_locked():
+                with activity.during("blocked", "room for the store"):
+                    self._changed.wait_for(lambda: self._closed or self._has_room_locked())
             if self._closed:
                 return False
             self._put_locked(batch)
@@ -95,6 +91,9 @@ class ToWriter:
     def put_now(self, batch: Batch) -> None:
         with self._changed:
             self._put_locked(batch)
+
+    def _has_room_locked(self) -> bool:
+        return not self._batches or self._bytes < self._max_bytes  # an empty one has room for any batch, however large
 
     def _put_locked(self, batch: Batch) -> None:
         self._state.take(batch)

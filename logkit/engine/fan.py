@@ -8,6 +8,7 @@ from logkit.engine.delivery import Delivery
 from logkit.engine.outbox import Outbox
 from logkit.engine.progress import Key
 from logkit.engine.state import State
+from logkit.engine.threads import Activity
 from logkit.sources import Batch, complement
 
 
@@ -17,16 +18,15 @@ class Fan:
     What the store has already, and a sink still lacks, is read again and given to the sink alone.
     """
 
-    waiting = "waiting for a sink"
-
     def __init__(self, first: Delivery, state: State, boxes: Sequence[Outbox]) -> None:
         self._first = first
         self._state = state
         self._boxes = tuple(boxes)
 
-    def put(self, batch: Batch) -> bool:
+    def put(self, batch: Batch, activity: Activity) -> bool:
         # All rooms first: once the batch is taken it must reach every sink, and no sink may hold up another's.
-        return all(box.wait_room() for box in self._boxes) and self._pass(batch, self._first.put)
+        rooms = all(box.wait_room(activity) for box in self._boxes)
+        return rooms and self._pass(batch, lambda batch: self._first.put(batch, activity))
 
     def put_now(self, batch: Batch) -> None:
         def now(batch: Batch) -> bool:

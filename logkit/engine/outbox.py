@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.engine.progress import End, Key
+from logkit.engine.threads import Activity
 from logkit.sources import Batch, complement, include
 from logkit.sources.span import Ranges
 
@@ -71,12 +72,14 @@ class Outbox:
 
     # -- for those who read
 
-    def wait_room(self) -> bool:
+    def wait_room(self, activity: Activity) -> bool:
         """Wait until there is room, if that is what the sink wants; False where the engine stops first."""
         with self._changed:
             if self._when_full == "drop":
                 return True
-            self._changed.wait_for(lambda: self._closed or self._abandoned or self._has_room_locked())
+            if not self._has_room_locked():
+                with activity.during("blocked", "room for a sink"):
+                    self._changed.wait_for(lambda: self._closed or self._abandoned or self._has_room_locked())
             return not self._closed
 
     def expect(self, batch: Batch) -> int:

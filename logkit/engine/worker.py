@@ -123,9 +123,8 @@ class Worker:
 
     def _deliver(self, batch: Batch, activity: Activity) -> bool:
         """Pass a batch on; False where the engine stops before there is room for it."""
-        delivery = self._shared.delivery
-        with activity.during(delivery.waiting):
-            if not delivery.put(batch):
+        with activity.during("committing"):
+            if not self._shared.delivery.put(batch, activity):
                 return False
         if not batch.held:
             # At once: whatever fails from here on, this batch must not be read again.

@@ -24,13 +24,17 @@ STATE_COLOURS: Final = {
     "reading": "#56b4e9",
     "parsing": "#0072b2",
     "committing": "#009e73",
+    "sending": "#117733",
+    "retrying": "#882255",
+    "expiring": "#999933",
+    "closing": "#7f7f7f",
     "working": "#93a9d1",
 }
 """A colour per state: idle ones pale, waiting for somebody else the loudest. Told apart with any colour vision."""
 
 _IDLE: Final = ("starting", "waiting", "sleeping")  # nothing to say about
 # Short, and what one looks for: drawn last, and never thinner than so many points.
-_LOUD: Final = ("scanning", "planning", "committing", "holding", "blocked")
+_LOUD: Final = ("scanning", "planning", "committing", "retrying", "holding", "blocked")
 _THIN: Final = 0.9
 _SEPARATE: Final = 0.01  # from so much of the width on, two of them side by side are told apart by their edges
 _VISIBLE: Final = 0.001  # a state whose longest bar takes less of the width cannot be seen
