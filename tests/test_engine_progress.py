@@ -8,8 +8,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from logkit.engine.known import End
 from logkit.engine.planning import plan
-from logkit.engine.progress import End, Progress, finished, restart_from, set_aside
+from logkit.engine.progress import Progress, finished, restart_from, set_aside
 from logkit.engine.settings import Settings
 from logkit.engine.status import status_of
 from logkit.sources import Identity, complement, include

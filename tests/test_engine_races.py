@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from logkit.engine.progress import Key, Progress
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress
 from tests.by_hand import ByHand
 from tests.scenario_tools import Scene, compress, line, messages
 

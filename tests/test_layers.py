@@ -52,7 +52,6 @@ COMPUTED = "a name computed at run time"
 
 LONG_FILES: dict[str, str] = {
     "engine/monitor.py": "what a user holds: each method a contract, and a line that hands on",
-    "engine/progress.py": "all that can happen to one value, a short pure function each, read beside one another",
     "snapshot.py": "what a user sees: each member a contract, and a line that hands on",
 }
 """Files of more than `LONGEST` lines, each with the reason why it is not two."""

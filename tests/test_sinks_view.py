@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,38 @@ def test_frames_have_the_columns_of_the_schema_then_the_formats_own(store: Store
     assert all(frame.schema[name] == dtype_of(name) for name in frame.columns)
     assert store.view().fields() == ("status", "file_")
     assert store.view().frame(["level", "file_", "nothing"]).columns == ["level", "file_"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "left"),
+    [
+        (RowFilter(start_us=NOON + 20 * SECOND, stop_us=NOON + 30 * SECOND), 10),
+        (RowFilter((("level", ("ERROR",)),)), 7),
+        (RowFilter((("service", ("orders",)),)), 11),
+    ],
+    ids=["time", "level", "service"],
+)
+def test_a_filter_is_applied_where_rows_are_read_and_no_other_leaves_there(
+    asked: RowFilter, left: int, tmp_path: Path
+) -> None:
+    number = pl.int_range(300)
+    frame = pl.concat([rows({})] * 300).with_columns(
+        timestamp=(NOON + SECOND * number).cast(schema.TIMESTAMP),
+        level=pl.when(number < 7).then(pl.lit("ERROR")).otherwise(pl.lit("INFO")).cast(schema.LEVEL),
+        service=pl.when(number < 11).then(pl.lit("orders")).otherwise(pl.lit("shop")),
+    )
+    with closing(at(tmp_path / "s.duckdb", [part(frame)])) as store, store.view().where(asked).query() as query:
+        plan = "EXPLAIN (ANALYZE, FORMAT json) " + query.rows(list(query.columns)).sql_query()
+        scans = list(_scans(json.loads(query.connection.sql(plan).fetchall()[0][1])["operator"]))
+    assert scans
+    assert {scan["intermediate_rows"] for scan in scans} == {left}
+
+
+def _scans(operators: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in operators:
+        if "Table" in one["extra_info"]:
+            yield one
+        yield from _scans(one.get("children", []))
 
 
 def test_filters_and_commits_add_up(store: Store) -> None:

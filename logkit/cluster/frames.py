@@ -15,7 +15,7 @@ from logkit import schema
 from logkit.analysis import rows
 from logkit.cluster import work
 from logkit.cluster.planning import Piece, packed
-from logkit.engine.progress import Key
+from logkit.engine.known import Key
 from logkit.errors import SnapshotError
 from logkit.sinks import parquet
 from logkit.sinks.parquet import PartFile

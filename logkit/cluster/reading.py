@@ -17,8 +17,9 @@ from logkit.cluster.planning import Bundle, Piece
 from logkit.cluster.running import Result, Run
 from logkit.cluster.work import Job, Ledger
 from logkit.engine.bar import Bar
+from logkit.engine.known import Key
 from logkit.engine.monitor import checked_settings
-from logkit.engine.progress import Key, Progress
+from logkit.engine.progress import Progress
 from logkit.engine.settings import Settings, quarter_of_memory
 from logkit.engine.state import Totals
 from logkit.engine.status import status_of

@@ -15,7 +15,6 @@ from logkit.capture import EventFrame
 from logkit.cluster.planning import Piece, unpacked
 from logkit.engine import progress as core
 from logkit.engine.planning import plan
-from logkit.engine.progress import Progress, Tail
 from logkit.engine.settings import Settings
 from logkit.engine.threads import describe
 from logkit.formats import Format
@@ -28,6 +27,7 @@ from logkit.sources.batches import read_open
 from logkit.sources.chunks import read_from
 from logkit.sources.reader import Reader, opened, replaced
 from logkit.sources.remote import ContentChanged
+from logkit.sources.span import Tail
 from logkit.stats import Stats
 from logkit.stats import packed as statistics
 
@@ -82,7 +82,7 @@ class Ledger:
     """
 
     piece: Piece
-    progress: Progress
+    progress: core.Progress
     changed: bool = False
     columns: tuple[tuple[str, Any], ...] = ()
     written: tuple[PartFile, ...] = ()
@@ -165,7 +165,7 @@ class _Reading:
         self._writer = PartWriter(job.folder, piece.source, piece.generation) if job.folder is not None else None
         self.frames: deque[EventFrame] = deque()
         self._kept = [0, 0]  # rows, bytes
-        self.progress = Progress(*piece.key, piece.path, piece.size, piece.modified, 0.0, first_path=piece.path)
+        self.progress = core.Progress(*piece.key, piece.path, piece.size, piece.modified, 0.0, first_path=piece.path)
 
     def run(self, identity: Identity | Failed | None) -> Ledger:
         """`identity` is None of an empty file."""
@@ -309,7 +309,7 @@ def _tried(settings: Settings, ask: Callable[[], Identity]) -> Identity:
     return ask()
 
 
-def _light(progress: Progress) -> Progress:
+def _light(progress: core.Progress) -> core.Progress:
     """A progress without what only a further reading would need."""
     identity = progress.identity
     if identity is None:

@@ -1,7 +1,8 @@
 """The engine: threads, one queue, one lock.
 
-Read it in this order: `settings`, `threads` (a thread that reports its own death), `state` (the lock),
-`progress` (pure: what a source has been read of, and what to read next), `delivery` and `writer` (the way to a store),
+Read it in this order: `settings`, `threads` (a thread that reports its own death), `state` (the lock), `known` and
+`progress` (pure: by what a source is known again, and what has been read of it), `planning` (pure: what to read next),
+`delivery` and `writer` (the way to a store),
 `remembered`, `fan`, `outbox`, `parcels` and `sender` (the way to several sinks, each from where it was), `alerts`,
 `outcome`, `worker`, `prober` (whose copy a file is), `watcher`, `tracker`, `notify`, `core` (all of them together),
 `monitor` (what the user holds).

@@ -12,7 +12,8 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from logkit.engine.progress import Key, Progress
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress
 from logkit.sources import Found
 from logkit.sources.discovery import look
 from logkit.sources.service import service_of_path

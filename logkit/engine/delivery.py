@@ -7,7 +7,7 @@ import time
 from collections import deque
 from typing import Protocol
 
-from logkit.engine.progress import Key
+from logkit.engine.known import Key
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.sources import Batch

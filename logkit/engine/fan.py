@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from logkit.engine.delivery import Delivery
+from logkit.engine.known import Key
 from logkit.engine.outbox import Outbox
-from logkit.engine.progress import Key
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.sources import Batch, complement

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from logkit.engine.progress import End, Key
+from logkit.engine.known import End, Key
 from logkit.engine.threads import Activity
 from logkit.sources import Batch, complement, include
 from logkit.sources.span import Ranges

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from logkit.engine.progress import Key, Probe, Tail
+from logkit.engine.known import Key, Probe
 from logkit.sources import Identity, Span
+from logkit.sources.span import Tail
 
 Work = Span | Probe
 

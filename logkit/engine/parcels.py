@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from logkit.engine.known import Key
 from logkit.engine.outbox import Part
-from logkit.engine.progress import Key
 from logkit.sources import complement, include
 from logkit.sources.span import Ranges
 

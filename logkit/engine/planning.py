@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from logkit.engine.progress import Candidate, Probe, Progress
+from logkit.engine.known import Candidate, Probe
+from logkit.engine.progress import Progress
 from logkit.engine.settings import Settings
 from logkit.formats import Format
 from logkit.formats.base import TimeRules

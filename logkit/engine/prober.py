@@ -11,12 +11,13 @@ import threading
 import numpy as np
 
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.known import Candidate, Probe
 from logkit.engine.outcome import Outcome
-from logkit.engine.progress import Candidate, Probe, Tail
 from logkit.sources import Identity, handles, identify
 from logkit.sources.ending import end_of
 from logkit.sources.handles import Handle
 from logkit.sources.identity import HEAD_KEPT_BYTES, same_content
+from logkit.sources.span import Tail
 
 _COMPARED_BYTES = 1 << 20
 

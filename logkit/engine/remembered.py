@@ -6,7 +6,8 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from logkit.engine.progress import Key, Progress
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress
 from logkit.engine.restart import restored
 from logkit.sinks.memory import Memory
 from logkit.sources import common

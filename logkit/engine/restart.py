@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from logkit.engine.progress import End, Progress
+from logkit.engine.known import End
+from logkit.engine.progress import Progress
 from logkit.sinks.saved import Saved
 from logkit.sources import Identity
 

@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from logkit.capture import SinkStatus
+from logkit.engine.known import End, Key
 from logkit.engine.outbox import Outbox, Part
 from logkit.engine.parcels import Run, incomplete, runs_of
-from logkit.engine.progress import End, Key
 from logkit.engine.restart import saved_of
 from logkit.engine.settings import Settings
 from logkit.engine.state import State

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from logkit.capture import EventFrame, SourceStatus
-from logkit.engine.progress import Key, Progress, committed, took
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress, committed, took
 from logkit.engine.status import status_of
 from logkit.engine.trace import TracedLock
 from logkit.sources import Batch

@@ -17,12 +17,14 @@ from logkit.engine import progress as core
 from logkit.engine.census import Census, File, beside, rotated_from, unrotated, whereabouts
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
-from logkit.engine.progress import Candidate, Key, Progress, Tail
+from logkit.engine.known import Candidate, Key
+from logkit.engine.progress import Progress
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.sources import Found, Identity
 from logkit.sources.discovery import look
 from logkit.sources.remote import is_remote
+from logkit.sources.span import Tail
 
 _KEEP_MARKS = 256  # of so many sources that are gone it is known what they had at any time
 _WHOLE_HEAD = 1024  # a head as long as this tells a copy by its content alone, whatever it is called

@@ -19,8 +19,9 @@ from logkit.engine import planning
 from logkit.engine import progress as core
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.known import Key, Probe
 from logkit.engine.outcome import Outcome, Work
-from logkit.engine.progress import Key, Probe, Progress
+from logkit.engine.progress import Progress
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import Activity

@@ -16,9 +16,10 @@ import numpy as np
 
 from logkit.engine.delivery import Delivery
 from logkit.engine.descriptors import Descriptors
+from logkit.engine.known import Probe
 from logkit.engine.outcome import Outcome, Work
 from logkit.engine.prober import Prober
-from logkit.engine.progress import Overtaken, Probe, Tail, restart_from
+from logkit.engine.progress import Overtaken, restart_from
 from logkit.engine.threads import Activity, describe
 from logkit.engine.trace import turn
 from logkit.sources import Batch, ReadOptions, Span, handles
@@ -28,6 +29,7 @@ from logkit.sources.chunks import first_record, read_from
 from logkit.sources.identity import HEAD_KEPT_BYTES
 from logkit.sources.reader import Reader, reader_for
 from logkit.sources.remote import ContentChanged
+from logkit.sources.span import Tail
 
 _ARRAYS_BYTES = 31 << 20  # just less than the most it learns from
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from logkit.capture import EventFrame, StoreStatus
 from logkit.engine.delivery import ToWriter
-from logkit.engine.progress import Key, Progress, committed
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress, committed
 from logkit.engine.restart import restored, saved_of
 from logkit.engine.settings import Settings
 from logkit.engine.state import State
