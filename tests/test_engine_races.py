@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import os
 import shutil
@@ -16,6 +17,19 @@ from logkit.engine.known import Key
 from logkit.engine.progress import Progress
 from tests.by_hand import ByHand
 from tests.scenario_tools import Scene, compress, line, messages
+
+Hands = Callable[..., ByHand]
+"""Takes a root and settings."""
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path / "logs")
+
+
+@pytest.fixture
+def by_hand(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    return functools.partial(ByHand, monkeypatch)
 
 
 class Between:
@@ -33,12 +47,12 @@ class Between:
 
 @pytest.mark.parametrize("root", ["folder", "file"])
 def test_a_log_cut_while_its_last_record_is_being_flushed_gives_that_record_once(
-    root: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: str, tmp_path: Path, by_hand: Hands
 ) -> None:
     # The record is shown; the worker has read it again to finish it when the watcher sees the log cut.
     scene, between = Scene(tmp_path / "logs", root), Between()
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root, service=between)
+    hand = by_hand(scene.root, service=between)
     scene.came(hand.settle())
 
     def cut() -> None:
@@ -55,13 +69,10 @@ def test_a_log_cut_while_its_last_record_is_being_flushed_gives_that_record_once
     scene.came(hand.settle())
 
 
-def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(scene: Scene, by_hand: Hands) -> None:
     # The old content's only place is the copy, whose new name a worker is about to look behind.
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.write(5)
     shutil.copy2(scene.log, scene.rotated(1))
@@ -80,15 +91,14 @@ def test_a_copy_renamed_and_under_inspection_when_its_log_is_cut_is_gone_on_in(
 
 @pytest.mark.parametrize("drained", [True, False])
 def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
-    drained: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    drained: bool, scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root, follow_seconds=0.0)
+    hand = by_hand(scene.root, follow_seconds=0.0)
     hand.settle()
     shutil.copy2(scene.log, scene.rotated(1))
     hand.settle()
-    scene.log.rename(tmp_path / "away.log")
+    scene.log.rename(scene.folder.parent / "away.log")
     if drained:
         for _ in range(3):  # missed, flushed, given up
             hand.settle()
@@ -97,18 +107,17 @@ def test_a_log_that_comes_back_after_its_copy_took_its_place_is_not_read_again(
         hand.engine.files.close()  # as if others had been read since
         hand.settle()
         assert hand.monitor.snapshot().files["path"].tolist() == [str(scene.rotated(1))]
-    (tmp_path / "away.log").rename(scene.log)
+    (scene.folder.parent / "away.log").rename(scene.log)
     scene.came(hand.settle())
     scene.write(3)
     scene.came(hand.settle())
 
 
 def test_a_span_whose_worker_dies_behind_its_last_record_does_not_read_the_next_ones_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(40)
-    hand = ByHand(monkeypatch, scene.root, span_bytes=1000, retry_seconds=0.0)
+    hand = by_hand(scene.root, span_bytes=1000, retry_seconds=0.0)
     tidy, deaths = hand.state.tidy, iter([MemoryError("no room to tidy up")])
 
     def dies_once() -> None:
@@ -121,12 +130,12 @@ def test_a_span_whose_worker_dies_behind_its_last_record_does_not_read_the_next_
 
 
 def test_bytes_finished_by_one_reader_are_refused_from_another_and_the_rest_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
     # However it comes that two have the same bytes in hand: nothing is finished twice, and nothing stays open.
-    scene, between = Scene(tmp_path / "logs"), Between()
+    between = Between()
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root, service=between)
+    hand = by_hand(scene.root, service=between)
     hand.settle()
     held = hand.state.held((0, 0))
     assert held is not None
@@ -140,11 +149,10 @@ def test_bytes_finished_by_one_reader_are_refused_from_another_and_the_rest_is_r
 @pytest.mark.parametrize("seen_as_copy", [True, False])
 @pytest.mark.parametrize("to_log", [0, 4])
 def test_a_copy_that_is_written_on_gives_what_is_its_own(
-    seen_as_copy: bool, to_log: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    seen_as_copy: bool, to_log: int, scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(50)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     shutil.copy2(scene.log, scene.rotated("app.log.bak"))
     if seen_as_copy:
@@ -158,11 +166,10 @@ def test_a_copy_that_is_written_on_gives_what_is_its_own(
 
 
 def test_a_log_written_anew_and_deleted_between_two_scans_is_read_from_the_descriptor_held(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.log.write_bytes(scene.text(3))
     scene.log.unlink()
@@ -172,23 +179,17 @@ def test_a_log_written_anew_and_deleted_between_two_scans_is_read_from_the_descr
 
 
 @pytest.mark.parametrize("codec", ["gz", "utf-16"])
-def test_a_file_of_half_a_line_that_is_read_as_a_whole_only_is_read(
-    codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_half_a_line_that_is_read_as_a_whole_only_is_read(codec: str, scene: Scene, by_hand: Hands) -> None:
     # A compressed log, or one in UTF-16, of which the first line never ends.
-    scene = Scene(tmp_path / "logs")
     scene.folder.mkdir(exist_ok=True)
     half = scene.text(1)[:-1]
     scene.log.write_bytes(half.decode().encode("utf-16") if codec == "utf-16" else gzip.compress(half))
-    scene.came(ByHand(monkeypatch, scene.root).settle())
+    scene.came(by_hand(scene.root).settle())
 
 
-def test_a_log_copied_before_anybody_has_looked_into_it_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_copied_before_anybody_has_looked_into_it_is_read_once(scene: Scene, by_hand: Hands) -> None:
     # The workers are busy: what the log holds is not known yet when its copy is found.
-    scene = Scene(tmp_path / "logs")
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     scene.write(20)
     hand.look()
     shutil.copy2(scene.log, scene.rotated(1))
@@ -198,12 +199,11 @@ def test_a_log_copied_before_anybody_has_looked_into_it_is_read_once(
 
 @pytest.mark.parametrize("step", range(12))
 def test_a_watcher_that_dies_in_the_middle_of_a_step_leaves_no_source_behind(
-    step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    step: int, scene: Scene, by_hand: Hands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It dies right after one of the changes it makes to what is known: of leases given, of leases taken back.
-    scene = Scene(tmp_path / "logs")
     scene.write(40)
-    hand = ByHand(monkeypatch, scene.root, span_bytes=1000)
+    hand = by_hand(scene.root, span_bytes=1000)
     change, steps = hand.state.change, iter(range(100))
 
     def dies_once(key: Key, how: Callable[[Progress], Progress]) -> Progress:
@@ -236,10 +236,9 @@ def test_a_watcher_that_dies_in_the_middle_of_a_step_leaves_no_source_behind(
 @pytest.mark.parametrize("lines", [1, 4])
 @pytest.mark.parametrize("span_bytes", [700, 1 << 20])
 def test_a_poison_span_set_aside_leaves_no_half_record(
-    lines: int, span_bytes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lines: int, span_bytes: int, scene: Scene, by_hand: Hands
 ) -> None:
     # What cannot be read fails its block. Blocks end anywhere; what is given up ends where a record does.
-    scene = Scene(tmp_path / "logs")
     for number in range(60):
         with scene.appending() as out:
             out.write(line("poison" if number in (20, 45) else scene.message()) + b"\tat a.b.C.d\n" * (lines - 1))
@@ -249,7 +248,7 @@ def test_a_poison_span_set_aside_leaves_no_half_record(
             raise ValueError("poison")
         return events["service"]
 
-    hand = ByHand(monkeypatch, scene.root, fails, block_bytes=400, span_bytes=span_bytes, retry_seconds=0.0)
+    hand = by_hand(scene.root, fails, block_bytes=400, span_bytes=span_bytes, retry_seconds=0.0)
     hand.settle()
     snap = hand.settle()
     came = [message.split("\n")[0] for message in messages(snap)]
@@ -265,14 +264,13 @@ def test_a_poison_span_set_aside_leaves_no_half_record(
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-8"])
 @pytest.mark.parametrize("cut", range(1, 7))
 def test_a_character_cut_in_two_and_flushed_in_between_loses_and_doubles_nothing(
-    encoding: str, cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoding: str, cut: int, scene: Scene, by_hand: Hands
 ) -> None:
     # The half of it that is there waits for the rest, however long the line has been quiet.
-    scene = Scene(tmp_path / "logs")
     whole = ("\ufeff" + scene.text(20).decode() + line("🙂é <odd>").decode()).encode(encoding)
     at = whole.index("🙂é".encode(encoding)) + cut
     scene.log.write_bytes(whole[:at])
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     for rest in (b"", whole[at:], scene.text(3).decode().encode(encoding)):
         with scene.appending() as out:
             out.write(rest)
@@ -286,10 +284,9 @@ def test_a_character_cut_in_two_and_flushed_in_between_loses_and_doubles_nothing
     assert snap.audit()["balanced"].all()
 
 
-def test_text_behind_the_nul_bytes_of_a_crash_begins_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_behind_the_nul_bytes_of_a_crash_begins_a_line(scene: Scene, by_hand: Hands) -> None:
     # What had been promised to the file and never been written reads as NUL, at its end and later within it.
-    scene = Scene(tmp_path / "logs")
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     for count in (0, 1, 3, 4096, 100_000):
         with scene.appending() as out:
             out.write(scene.text(20) + bytes(count))
@@ -306,12 +303,11 @@ def test_text_behind_the_nul_bytes_of_a_crash_begins_a_line(tmp_path: Path, monk
 
 
 def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
     # It is known to hold something else, and has no name any more: what it holds is read from the descriptor held.
-    scene = Scene(tmp_path / "logs")
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.log.write_bytes(scene.text(1))
     hand.look()
@@ -321,13 +317,12 @@ def test_a_log_written_anew_found_out_by_a_worker_and_deleted_meanwhile_comes_to
 
 
 def test_a_compressed_log_that_begins_like_one_nobody_has_finished_a_record_of_is_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
     # All logs begin with a date: that a file begins with the few bytes known of another does not make it a copy.
-    scene = Scene(tmp_path / "logs")
     scene.log.parent.mkdir(exist_ok=True)
     scene.log.write_bytes(line("")[:22])
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     while hand.work():
         pass
@@ -337,13 +332,10 @@ def test_a_compressed_log_that_begins_like_one_nobody_has_finished_a_record_of_i
     assert sorted(message for message in messages(snap) if message in scene.written) == sorted(scene.written)
 
 
-def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(scene: Scene, by_hand: Hands) -> None:
     # The worker finds another file at the original's name, and its new name is looked at in a later try.
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand = by_hand(scene.root, retry_seconds=0.0)
     hand.look()
     scene.log.rename(scene.rotated(1))
     scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.rotated(1).read_bytes())[:60])
@@ -357,14 +349,13 @@ def test_a_copy_renamed_before_its_original_was_looked_into_is_still_a_copy(
 @pytest.mark.parametrize("name", ["other.log", "app.log.3"])
 @pytest.mark.parametrize("missed", [True, False])
 def test_a_copy_with_the_inode_of_a_log_that_was_never_read_is_a_copy(
-    missed: bool, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    missed: bool, name: str, scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
     scene.rotated(name).touch()
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
-    other = tmp_path / "its inode"
+    other = scene.folder.parent / "its inode"
     scene.rotated(name).rename(other)
     if missed:
         hand.settle()
@@ -374,13 +365,10 @@ def test_a_copy_with_the_inode_of_a_log_that_was_never_read_is_a_copy(
     scene.came(hand.settle())
 
 
-def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once(scene: Scene, by_hand: Hands) -> None:
     # What was written after the cut is in the compressed file, and in one that is deleted and still held open.
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     shutil.copy2(scene.log, scene.rotated(2))
     os.truncate(scene.log, 0)
@@ -390,15 +378,12 @@ def test_a_log_cut_written_rotated_and_compressed_between_two_scans_is_read_once
     scene.came(hand.settle())
 
 
-def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene = Scene(tmp_path / "logs")
+def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(scene: Scene, by_hand: Hands) -> None:
     scene.rotated("other.log").write_bytes(line("no number")[:-1])
-    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand = by_hand(scene.root, retry_seconds=0.0)
     scene.write(20)
     hand.look()
-    inode = tmp_path / "its inode"
+    inode = scene.folder.parent / "its inode"
     scene.rotated("other.log").rename(inode)
     inode.write_bytes(scene.log.read_bytes())
     inode.rename(scene.rotated(1))
@@ -407,12 +392,11 @@ def test_a_copy_with_the_inode_of_a_log_about_to_be_looked_into_is_a_copy(
 
 @pytest.mark.parametrize("more", [0, 3])
 def test_a_copy_older_than_its_log_is_not_read_again_when_the_log_is_cut(
-    more: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    more: int, scene: Scene, by_hand: Hands
 ) -> None:
     # What was copied and read is in no other file any more: that the copy is one was found out before.
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     shutil.copy2(scene.log, scene.rotated(1))
     hand.settle()
@@ -426,12 +410,11 @@ def test_a_copy_older_than_its_log_is_not_read_again_when_the_log_is_cut(
 
 
 def test_unread_lines_are_taken_from_a_copy_found_while_its_log_is_looked_into_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
     # One record was shown and none finished, and what stands in the log now is as long.
-    scene = Scene(tmp_path / "logs")
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.write(1)
     shutil.copy2(scene.log, scene.rotated(1))
@@ -441,11 +424,10 @@ def test_unread_lines_are_taken_from_a_copy_found_while_its_log_is_looked_into_a
 
 
 def test_a_log_written_anew_as_long_as_before_rotated_and_compressed_between_two_scans_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.log.write_bytes(scene.text(1))
     scene.log.rename(scene.rotated(1))
@@ -453,12 +435,9 @@ def test_a_log_written_anew_as_long_as_before_rotated_and_compressed_between_two
     scene.came(hand.settle())
 
 
-def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    scene = Scene(tmp_path / "logs")
+def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(scene: Scene, by_hand: Hands) -> None:
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.log.write_bytes(scene.text(1))
     hand.look()
@@ -466,13 +445,10 @@ def test_a_log_written_anew_and_copied_before_a_worker_found_out_is_read_once(
     scene.came(hand.settle())
 
 
-def test_a_copy_found_beside_its_log_when_that_is_seen_cut_is_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_copy_found_beside_its_log_when_that_is_seen_cut_is_a_copy(scene: Scene, by_hand: Hands) -> None:
     # No scan lies between the log's first look and its copy's: notification shows the cut, and that leads to the copy.
-    scene = Scene(tmp_path / "logs")
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     scene.came(hand.settle())
     scene.write(5)
     shutil.copy2(scene.log, scene.rotated(1))
@@ -482,10 +458,9 @@ def test_a_copy_found_beside_its_log_when_that_is_seen_cut_is_a_copy(
     scene.came(hand.settle())
 
 
-def test_a_file_whose_probe_waits_for_another_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = Scene(tmp_path / "logs")
+def test_a_file_whose_probe_waits_for_another_is_waited_for(scene: Scene, by_hand: Hands) -> None:
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand = by_hand(scene.root, retry_seconds=0.0)
     hand.settle()
     scene.log.rename(scene.rotated(2))
     scene.came(hand.settle())
@@ -500,12 +475,11 @@ def test_a_file_whose_probe_waits_for_another_is_waited_for(tmp_path: Path, monk
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("count", [1, 30])
 def test_a_copy_is_told_by_what_its_log_had_when_it_was_made(
-    count: int, compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    count: int, compressed: bool, scene: Scene, by_hand: Hands
 ) -> None:
     # More is written and read between the two steps of copytruncate; the copy is found when its log is cut already.
-    scene = Scene(tmp_path / "logs")
     scene.write(count)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     data = scene.log.read_bytes()
     for _ in range(5):
@@ -518,11 +492,10 @@ def test_a_copy_is_told_by_what_its_log_had_when_it_was_made(
 
 
 def test_a_log_written_anew_and_copied_in_part_before_a_worker_found_out_is_read_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     scene.log.write_bytes(scene.text(30))
     hand.look()
@@ -530,11 +503,10 @@ def test_a_log_written_anew_and_copied_in_part_before_a_worker_found_out_is_read
     scene.came(hand.settle())
 
 
-def test_a_log_that_begins_like_a_rotated_one_is_no_copy_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_begins_like_a_rotated_one_is_no_copy_of_it(scene: Scene, by_hand: Hands) -> None:
     # Half a line is the same in both; what comes of it is told later, and belongs to the log alone.
-    scene = Scene(tmp_path / "logs")
     scene.write(5, scene.rotated(1))
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.settle()
     text = scene.text(1)
     scene.log.write_bytes(text[:20])
@@ -545,11 +517,10 @@ def test_a_log_that_begins_like_a_rotated_one_is_no_copy_of_it(tmp_path: Path, m
 
 
 def test_a_file_that_could_not_be_opened_once_and_may_be_a_copy_is_read_when_it_is_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(1)
-    hand = ByHand(monkeypatch, scene.root, retry_seconds=0.0)
+    hand = by_hand(scene.root, retry_seconds=0.0)
     hand.look()
     hand.work()
     os.truncate(scene.log, 0)
@@ -564,13 +535,12 @@ def test_a_file_that_could_not_be_opened_once_and_may_be_a_copy_is_read_when_it_
 @pytest.mark.parametrize("compressed", [False, True])
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_log_looked_into_that_nobody_has_read_goes_on_in_its_copy(
-    whole: bool, compressed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: bool, compressed: bool, scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.folder.mkdir(exist_ok=True)
     text = scene.text(1) if whole else scene.text(1)[:-1]
     scene.log.write_bytes(text)
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     hand.work()
     scene.rotated("app.log.1.gz" if compressed else 1).write_bytes(gzip.compress(text) if compressed else text)
@@ -581,14 +551,14 @@ def test_a_log_looked_into_that_nobody_has_read_goes_on_in_its_copy(
 @pytest.mark.parametrize("missed", [True, False])
 @pytest.mark.parametrize("compressed", [True, False])
 def test_a_copy_with_the_inode_of_an_older_copy_is_a_copy_of_its_own_log(
-    compressed: bool, missed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compressed: bool, missed: bool, scene: Scene, by_hand: Hands
 ) -> None:
     # Old copies are deleted, and what is copied next gets the inode of one: it may be of a log that came after that.
-    scene, other = Scene(tmp_path / "logs"), tmp_path / "its inode"
+    other = scene.folder.parent / "its inode"
     name = "app.log.{}.gz" if compressed else "app.log.{}"
     pack = gzip.compress if compressed else bytes
     scene.write(20)
-    hand = ByHand(monkeypatch, scene.root, follow_seconds=0.0)
+    hand = by_hand(scene.root, follow_seconds=0.0)
     hand.settle()
     scene.rotated(name.format(1)).write_bytes(pack(scene.log.read_bytes()))
     hand.settle()
@@ -608,24 +578,22 @@ def test_a_copy_with_the_inode_of_an_older_copy_is_a_copy_of_its_own_log(
 
 
 def test_an_empty_file_that_came_with_its_log_and_is_filled_with_a_copy_of_it_is_a_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.write(2)
     scene.rotated(1).touch()
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     shutil.copyfile(scene.log, scene.rotated(1))
     scene.came(hand.settle())
 
 
 def test_a_log_with_a_hole_that_is_copied_and_cut_before_it_is_read_goes_on_in_its_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.folder.mkdir(exist_ok=True)
     scene.log.write_bytes(bytes(72) + scene.text(1))
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     hand.work()
     shutil.copy2(scene.log, scene.rotated(1))
@@ -634,11 +602,10 @@ def test_a_log_with_a_hole_that_is_copied_and_cut_before_it_is_read_goes_on_in_i
 
 
 def test_a_copy_that_shares_no_more_than_a_hole_with_the_log_of_now_is_a_copy_of_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
     # A writer that holds its position leaves a larger hole with each truncation: all of them begin alike.
-    scene = Scene(tmp_path / "logs")
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     scene.write(30)
     hand.look()
     for count in (30, 1):
@@ -655,12 +622,11 @@ def test_a_copy_that_shares_no_more_than_a_hole_with_the_log_of_now_is_a_copy_of
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_line_of_which_the_rest_came_since_the_last_scan_is_not_cut_by_an_idle_flush(
-    encoding: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    encoding: str, scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     text = (scene.text(1) + line("in two pieces")).decode().encode(encoding)
     scene.log.write_bytes(text[:-20])
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     while hand.work():
         hand.go_round()
@@ -673,11 +639,10 @@ def test_a_line_of_which_the_rest_came_since_the_last_scan_is_not_cut_by_an_idle
 
 
 def test_half_a_line_that_was_looked_into_copied_and_overwritten_is_read_from_its_copy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, by_hand: Hands
 ) -> None:
-    scene = Scene(tmp_path / "logs")
     scene.log.write_bytes(scene.text(1)[:-1])
-    hand = ByHand(monkeypatch, scene.root)
+    hand = by_hand(scene.root)
     hand.look()
     assert hand.work()
     shutil.copyfile(scene.log, scene.rotated(1))
