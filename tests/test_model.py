@@ -53,7 +53,7 @@ class Folder:
         self.known: set[int] = set()
         """Inodes a scan has seen with what they hold now, or the beginning of it."""
         self.twice: set[int] = set()
-        """Inodes of which there is a copy that no scan has seen."""
+        """Inodes of which there is a copy since they were looked into last, or since a scan."""
 
     # -- what a logger does
 
@@ -94,9 +94,10 @@ class Folder:
     def copy(self, name: str, fraction: float = 1.0) -> None:
         """`cp app.log app.log.1`, or as much of it as has been done by now.
 
-        Never of what no scan has seen, nor twice between two scans: equal files that appear at once are all read.
+        Never of what no scan has seen, nor twice between two scans, or before anybody has looked into it: equal files
+        that appear at once are all read, and there is nothing yet to compare them with.
         """
-        if (self.path / name).exists() and (self.path / name).stat().st_ino in self.known:
+        if (self.path / name).exists() and (self.path / name).stat().st_ino in self.known - self.twice:
             self.known.discard((self.path / name).stat().st_ino)
             self.twice.add((self.path / name).stat().st_ino)
             self.make_room(name)
@@ -140,9 +141,6 @@ class Folder:
 
     def rotated(self) -> list[str]:
         return sorted(path.name for path in self.path.iterdir() if path.suffix[1:].isdigit())
-
-    def copied(self) -> list[str]:
-        return [path.name for path in self.path.iterdir() if path.stat().st_ino in self.twice]
 
     def marks(self, path: Path) -> set[str]:
         data = path.read_bytes()
@@ -257,7 +255,7 @@ class Tailing(RuleBasedStateMachine):
     def compress(self, data: st.DataObject, fraction: float) -> None:
         name = data.draw(st.sampled_from(self.folder.rotated()))
         # Its copy and what it is compressed to would appear at once, and of the file itself nothing would be known.
-        if name not in self.folder.copied() or self.is_looked_into(name):
+        if self.inode(name) not in self.folder.twice - self.looked_into():
             self.folder.compress(name, fraction)
 
     # -- what the engine's threads do
@@ -327,15 +325,17 @@ class Tailing(RuleBasedStateMachine):
 
     # -- what is owed, and what came
 
-    def is_looked_into(self, name: str) -> bool:
-        inode = (self.folder.path / name).stat().st_ino
-        return any(one.file and one.file[1] == inode and one.identity for one in self.hand.state.all_progress())
+    def inode(self, name: str) -> int:
+        return (self.folder.path / name).stat().st_ino
+
+    def looked_into(self) -> set[int]:
+        return {one.file[1] for one in self.hand.state.all_progress() if one.file and one.identity}
 
     def note_what_was_seen(self) -> None:
         for path in self.folder.path.iterdir():
             if path == self.root or not self.only_one:
                 self.folder.known.add(path.stat().st_ino)
-        self.folder.twice.clear()
+        self.folder.twice -= self.looked_into()
 
     def readable(self) -> set[str]:
         """The marks on disk now that the engine has to read: with one log watched, those in it and in files it was."""
