@@ -648,3 +648,22 @@ def test_half_a_line_that_was_looked_into_copied_and_overwritten_is_read_from_it
     shutil.copyfile(scene.log, scene.rotated(1))
     scene.log.write_bytes(scene.text(2))
     scene.came(hand.settle())
+
+
+def test_a_copy_in_the_inode_of_a_file_long_gone_is_a_copy_of_a_log_no_older_than_the_last_scan(
+    scene: Scene, by_hand: Hands
+) -> None:
+    old, inode = scene.rotated(9), scene.folder.parent / "its inode"
+    scene.write(40, old)
+    hand = by_hand(scene.root, follow_seconds=0.0)
+    hand.settle()
+    old.rename(inode)
+    hand.settle()
+    hand.now += 60.0
+    scene.write(2)
+    hand.settle()
+    inode.write_bytes(scene.log.read_bytes())
+    inode.rename(scene.rotated(1))
+    os.truncate(scene.log, 0)
+    scene.write(5)
+    scene.came(hand.settle())

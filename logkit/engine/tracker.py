@@ -139,7 +139,7 @@ class Tracker:
             self._files.release((found.device, found.inode))
         same_name = before.path == found.path
         anew = (key[0], self._newest(key[0]) + 1) if same_name else (next(self._ids), 0)
-        self._start(anew, found, now, was_there=True)
+        self._start(anew, found, now, was_there=same_name)
         if not self._settings.finite:
             self._find_rotated(before, now)
 
