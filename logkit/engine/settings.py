@@ -62,7 +62,7 @@ class Settings:
     keep_intervals: int = 4096
     columns: tuple[str, ...] | None = None
     commit_seconds: float = 0.1
-    max_waiting_bytes: int = 64 << 20
+    max_waiting_bytes: int = 48 << 20
     keep_days: float | None = None
     max_store_bytes: int | None = None
     timezone: str = "UTC"
