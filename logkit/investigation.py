@@ -164,8 +164,9 @@ class Investigation:
         """
         from logkit.analysis.evidence import locate
 
-        if context < 0:
-            raise SettingError(f"expected context of 0 or more, found {context}", setting="context", value=context)
+        if not isinstance(context, int) or context < 0:
+            message = f"expected context as a whole number of lines, found {context!r}; try 3"
+            raise SettingError(message, setting="context", value=context)
         return locate(self._snapshot, row, context)
 
     def mark(self, when: Any, text: str) -> Snapshot:

@@ -224,6 +224,8 @@ def test_rows_selected_from_an_activity_can_be_saved_and_columns_cannot(logs: Pa
     assert len(json.loads(parsing.save(tmp_path / "p.json").read_text())["traceEvents"]) == len(parsing) + 1 + 2 * (
         parsing["thread"].nunique()
     )
+    with pytest.raises(SettingError, match="expected last_seconds as a number of seconds, found 'x'"):
+        logkit.read(logs, progress=False).activity("x")  # type: ignore[arg-type]
     with pytest.raises(SettingError, match="found no doing, seconds; try to select rows only"):
         trace_events(activity[["thread", "state", "start", "end"]])
     assert json.loads(activity.head(0).save(tmp_path / "none.json").read_text())["traceEvents"][0]["ph"] == "M"  # type: ignore[operator]

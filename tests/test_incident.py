@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,15 @@ def test_a_mask_is_compared_with_the_rest(incident: tuple[Incident, Snapshot]) -
 def test_what_is_no_window_is_refused(incident: tuple[Incident, Snapshot], given: object) -> None:
     with pytest.raises(SettingError, match="expected window"):
         incident[1].compare(given)
+
+
+def test_arguments_of_another_kind_are_refused_in_words(incident: tuple[Incident, Snapshot]) -> None:
+    snap: Any = incident[1]
+    for ask in (lambda: snap.compare(fdr="x"), lambda: snap.locate(0, context="x"), lambda: snap.pattern(3)):
+        with pytest.raises(SettingError, match=r"expected .*found "):
+            ask()
+    nothing = snap.propagation(("2001-01-01", "2001-01-02"))
+    assert repr(nothing) == "Propagation: no error in the window"
 
 
 def test_a_mask_of_another_length_is_refused(incident: tuple[Incident, Snapshot]) -> None:

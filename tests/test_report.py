@@ -198,8 +198,15 @@ def test_custom_patterns_are_redacted_and_counted() -> None:
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(SettingError, match="regular expression"):
-        Redactor("(")
+    for given in ("(", 5, [None]):
+        with pytest.raises(SettingError, match="regular expression"):
+            Redactor(given)  # type: ignore[arg-type]
+
+
+def test_a_kind_misspelt_is_not_taken_for_an_expression() -> None:
+    with pytest.raises(SettingError, match="try 'email'"):
+        Redactor("emial")
+    assert Redactor("(?:emial)")("an emial") == "an [redacted-1]"
 
 
 def test_a_cut_leaves_no_half_of_a_secret() -> None:
@@ -222,6 +229,10 @@ def test_nothing_to_be_redacted_is_in_the_file(incident: Snapshot, tmp_path: Pat
 def test_a_report_goes_to_a_folder_that_is_there_under_a_name_it_knows(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match=r"\.html or \.md"):
         hostile().report(tmp_path / "report.pdf")
+    with pytest.raises(SettingError, match="title as text"):
+        hostile().report(tmp_path / "report.html", title=None)  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match="notes as a text"):
+        hostile().report(tmp_path / "report.html", notes=5)  # type: ignore[arg-type]
     with pytest.raises(PathError):
         hostile().report(tmp_path / "nowhere" / "report.html")
 

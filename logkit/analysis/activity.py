@@ -35,6 +35,12 @@ def rows(threads: Sequence[ThreadStatus], clock: float, last_seconds: float | No
     no row begins before the time asked for. A thread that died ends with a row `died` of no length, whose `doing` says
     of what. Cheap enough for a live view: only chunks of that time are looked at.
     """
+    if last_seconds is not None and not (isinstance(last_seconds, int | float) and last_seconds >= 0):
+        raise SettingError(
+            f"expected last_seconds as a number of seconds, found {last_seconds!r}; try 60",
+            setting="last_seconds",
+            value=last_seconds,
+        )
     begin = float("-inf") if last_seconds is None else clock - last_seconds
     found: list[Row] = []
     names: dict[str, str] = {}  # paths as they can be shown: each is looked at once

@@ -35,7 +35,7 @@ def compare(snapshot: Snapshot, window: Any, baseline: Any, fdr: float) -> pd.Da
     """See `Snapshot.compare`."""
     import pandas as pd
 
-    if not 0 < fdr <= 1:
+    if not (isinstance(fdr, int | float) and 0 < fdr <= 1):
         raise SettingError(f"expected fdr above 0 and up to 1, found {fdr!r}; try 0.05", setting="fdr", value=fdr)
     patterned = snapshot.with_patterns()
     with split(patterned, window, baseline) as groups:

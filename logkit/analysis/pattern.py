@@ -70,7 +70,7 @@ class Pattern:
 
 def find(snapshot: Snapshot, pattern: str) -> Pattern:
     """The template of that id; raises SettingError where the snapshot has none."""
-    table = snapshot.tables("patterns").filter(pl.col(COLUMN) == pattern)
+    table = snapshot.tables("patterns").filter(pl.col(COLUMN) == str(pattern))
     if not table.height:
         known = snapshot.tables("patterns")[COLUMN].to_list()
         near = get_close_matches(str(pattern), known, n=3) or known[:3]

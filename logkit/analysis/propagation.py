@@ -67,12 +67,13 @@ class Propagation:
     """What the origin was told by: "trace", "time" (errors of it name no trace), or "onset" (there are no traces)."""
 
     def __repr__(self) -> str:
-        return f"Propagation: {self.sentence()}\n{self.edges.to_string(index=False)}"
+        table = f"\n{self.edges.to_string(index=False)}" if len(self.edges) else ""
+        return f"Propagation: {self.sentence()}{table}"
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        tables = "".join(table.to_html(index=False, border=0) for table in (self.services, self.edges))
+        tables = "".join(t.to_html(index=False, border=0) for t in (self.services, self.edges) if len(t))
         return f"<div><b>Propagation</b>: {escape(self.sentence())}</div>{tables}"
 
     def sentence(self) -> str:

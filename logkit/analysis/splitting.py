@@ -53,6 +53,9 @@ def split(snapshot: Snapshot, window: Any, baseline: Any) -> Iterator[list[Group
 
 
 def _known(extents: pl.DataFrame) -> str:
+    """What to try instead of a window or baseline without events."""
+    if not extents["rows"].sum():
+        return "; the snapshot has no event at all"
     first, last = extents["first"].min(), extents["last"].max()
     if not (isinstance(first, int) and isinstance(last, int)):
         return "; try a mask: no event has a time"

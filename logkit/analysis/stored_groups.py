@@ -154,11 +154,15 @@ class Stored:
         """See `Groups.values`."""
         column = f"{self._query.columns.get(name, 'NULL')}::DOUBLE"
         rest = f" AND isfinite({column})"
-        most = steps.group_by("service").agg(pl.col("step").min().alias("least"))
-        if (most["least"] > 1).any():
-            self._query.connection.register("logkit_steps", most.to_arrow())
+        if (steps["step"] > 1).any():
+            for group, side in ((INSIDE, "inside"), (OUTSIDE, "outside")):
+                own = steps.filter(pl.col("group") == group)
+                given = {"services": own["service"].to_list(), "steps": own["step"].to_list()}
+                self._query.connection.execute(f"SET VARIABLE logkit_{side} = map($services, $steps::BIGINT[])", given)
             number = f'"offset" % {PRIME} * {MULTIPLIER} % {PRIME}'
-            rest += f" AND ({number} % (SELECT least FROM logkit_steps AS s WHERE s.service = events.service)) = 0"
+            step = "getvariable('logkit_{}')[service]".format
+            of = f"CASE WHEN {self._inside} THEN {step('inside')} ELSE {step('outside')} END"
+            rest += f" AND {number} % ({of}) = 0"
         found = self._asked(f'service, "offset", {column} AS value, {self._block}', rest=rest)
         found = self._labelled(found).join(steps, on=["service", "group"])
         return found.filter(thinned(pl.col("offset")) % pl.col("step") == 0).select(VALUES)

@@ -159,7 +159,7 @@ def patterns(ax: Axes | None, snapshot: Snapshot, ids: Sequence[str] | None, top
         ax.fill_between(x, base, base + 0.55 * np.repeat(y, 2) / most, color=colour, linewidth=0)
         across = ax.get_yaxis_transform()
         text = drawable(say(template), 96)
-        ax.text(0, base + 0.6, text, transform=across, fontsize=8.5, va="bottom", parse_math=False)
+        ax.text(0.006, base + 0.6, text, transform=across, fontsize=8.5, va="bottom", parse_math=False)
         ax.text(1.01, base, f"max {most:,.0f}", transform=across, fontsize=8, color=MUTED, va="bottom")
     ax.set_ylim(-each.height + 0.85, 1.05)
     ax.set_yticks([])
@@ -277,14 +277,16 @@ def _places(names: list[str], origin: str, edges: pd.DataFrame) -> dict[str, tup
 
 def _arrow(ax: Axes, start: tuple[float, float], stop: tuple[float, float], edge: Any, most: float) -> None:
     from matplotlib.patches import FancyArrowPatch
+    from matplotlib.transforms import Affine2D
 
     timed = edge.basis == "time"
     far = abs(stop[0] - start[0]) > 1
+    bend = -0.28 if far else -0.08
     arrow = FancyArrowPatch(
         start,
         stop,
         arrowstyle="-|>,head_length=6,head_width=3.5",
-        connectionstyle=f"arc3,rad={-0.28 if far else -0.08}",
+        connectionstyle=f"arc3,rad={bend}",
         linewidth=1 + 4 * edge.traces / most,
         linestyle=(0, (5, 2)) if timed else "solid",
         color="#4a4a4a",
@@ -294,10 +296,26 @@ def _arrow(ax: Axes, start: tuple[float, float], stop: tuple[float, float], edge
         zorder=2,
     )
     ax.add_patch(arrow)
-    lag = "" if edge.lag_ms != edge.lag_ms else f", {number(max(edge.lag_ms, 0.0)) or '0'} ms"
-    x, y = (start[0] + stop[0]) / 2, (start[1] + stop[1]) / 2 + (0.28 * abs(stop[0] - start[0]) / 2 if far else 0.04)
+    lag = "" if edge.lag_ms != edge.lag_ms else f"\n{number(max(edge.lag_ms, 0.0)) or '0'} ms"
     text = f"{edge.traces:,.0f} ({share(edge.share)}){lag}"
-    said = ax.annotate(
-        text, (x, y), (0, 6), textcoords="offset points", ha="center", fontsize=8, color="#333333", zorder=4
+
+    def middle(_: object) -> Affine2D:
+        """Where the middle of the curve is on the page (see `ConnectionStyle.Arc3`), which only drawing tells."""
+        (x0, y0), (x1, y1) = ax.transData.transform([start, stop])
+        return Affine2D().translate((x0 + x1 - bend * (y0 - y1)) / 2, (y0 + y1 - bend * (x1 - x0)) / 2)
+
+    # On the side the line slopes away from.
+    rise = 0 if far else np.sign(round(stop[1] - start[1], 1)) * np.sign(stop[0] - start[0])
+    side = {-1: "left", 0: "center", 1: "right"}[int(rise)]
+    ax.annotate(
+        text,
+        (0, 0),
+        (4 * rise, 6 + 2 * edge.traces / most),
+        xycoords=middle,
+        textcoords="offset points",
+        ha=side,
+        va="bottom",
+        fontsize=8,
+        color="#333333",
+        zorder=4,
     )
-    said.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})

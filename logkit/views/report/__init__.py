@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +44,10 @@ def write(
     target = _target(snapshot, path)
     render = _WRITERS[target.suffix.lower()]
     redactor = Redactor(redact)
+    if not isinstance(title, str):
+        raise SettingError(f"expected title as text, found {title!r}", setting="title", value=title)
+    if not isinstance(notes, Iterable) or not all(isinstance(note, str) for note in notes):
+        raise SettingError(f"expected notes as a text or several, found {notes!r}", setting="notes", value=notes)
     said = tuple(part.strip() for note in ([notes] if isinstance(notes, str) else notes) for part in note.split("\n\n"))
     store = snapshot.capture.store
     with nullcontext() if store is None else store.held_open():

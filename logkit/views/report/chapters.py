@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 _MOST_ROWS: Final = 15
 
-Draws = Callable[[Draw, str, Line, tuple[float, float]], tuple[Figure, ...]]
-"""Draws a figure: how, caption, what it shows in words, heights in inches. None where pictures cannot be shown."""
+Draws = Callable[..., tuple[Figure, ...]]
+"""Draws a figure: how, caption, what it shows in words, heights in inches, and of what, if not of the whole snapshot.
+None where pictures cannot be shown."""
 
 
 def document(
@@ -41,8 +42,10 @@ def document(
 ) -> Document:
     """The whole report, but for what was redacted; without `pictures` where they cannot be shown."""
 
-    def drawn(draw: Draw, caption: str, alt: Line, inches: tuple[float, float]) -> tuple[Figure, ...]:
-        return (figure(snapshot, redact, draw, caption, alt, inches),) if pictures else ()
+    def drawn(
+        draw: Draw, caption: str, alt: Line, inches: tuple[float, float], of: Snapshot = snapshot
+    ) -> tuple[Figure, ...]:
+        return (figure(of, redact, draw, caption, alt, inches),) if pictures else ()
 
     blocks: list[Block] = [
         Keys(keys(facts)),
@@ -234,6 +237,7 @@ def _spread(facts: Facts, drawn: Draws) -> Iterator[Block]:
             "One trace, the first of those in which the most services erred. Ringed: errors.",
             ("A waterfall of the events of the trace ", Log(trace), ", a bar where an event has a duration."),
             (3.6, 3.8),
+            facts.near,
         )
     wrong = facts.skew[facts.skew["certain"]] if len(facts.skew) else facts.skew
     for row in _rows(wrong):

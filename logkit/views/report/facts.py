@@ -13,7 +13,7 @@ from logkit.analysis.columns import PATTERN, PLACE, columns
 from logkit.analysis.conditions import Condition
 from logkit.analysis.traces import trace_id
 from logkit.analysis.windows import Window, window_of
-from logkit.errors import EvidenceLost
+from logkit.errors import EvidenceLost, NeedsEvents
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from logkit.analysis.evidence import Evidence
     from logkit.analysis.propagation import Propagation
     from logkit.snapshot import Snapshot
+    from logkit.stats import Stats
 
 _MOST_EXCERPTS: Final = 6
 _NEAR_BYTES: Final = 400
 _LEAD: Final = 0.25
 _LEAST_LEAD_US: Final = 60_000_000
+_NEAR_US: Final = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Facts:
     skew: pd.DataFrame
     quotes: tuple[Quote, ...]
     trace: str | None
+    near: Snapshot
+    """The events up to an hour from the window, where `trace` is looked for."""
     audit: pd.DataFrame
 
 
@@ -75,7 +79,7 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
     return Facts(
         window=window,
         since=since,
-        impact=_impact(snapshot, window),
+        impact=_impact(snapshot, window, errors),
         changes=changes,
         appeared=appeared,
         silences=snapshot.silences(),
@@ -84,31 +88,42 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
         skew=snapshot.skew(),
         quotes=_quotes(snapshot, window, errors, changes, appeared, found.origin, window.start_us - lead),
         trace=_telling_trace(errors),
+        near=_near(snapshot, window),
         audit=snapshot.audit(),
     )
 
 
-def _impact(snapshot: Snapshot, window: Window) -> pl.DataFrame:
-    """Each service inside and outside of the window: events, errors, error rate, p95; the first error inside."""
-    parts = snapshot.rows.batches(["timestamp", "service", "level", "duration_ms"])
-    rows = pl.concat([_NO_ROWS, *parts], how="diagonal_relaxed")
-    us = pl.col("timestamp").dt.timestamp("us")
-    inside = us.is_between(window.start_us, window.stop_us, closed="left").fill_null(False)
-    error = (pl.col("level").to_physical() >= schema.ERROR_RANK).fill_null(False)
-    first = pl.col("timestamp").filter(error).min().alias("first_error")
-    told = rows.group_by("service", inside.alias("inside")).agg(
-        pl.len().alias("events"), error.sum().alias("errors"), pl.col("duration_ms").quantile(0.95).alias("p95"), first
+def _impact(snapshot: Snapshot, window: Window, errors: pl.DataFrame) -> pl.DataFrame:
+    """Each service inside and outside of the window: events, errors, error rate, p95; the first of `errors` inside."""
+    inside = _inside(snapshot, window)
+    parts = (inside, snapshot.stats.minus(inside))
+    within, outside = (
+        part.by_service().select("service", "events", "errors", pl.col("p95_ms").alias("p95")) for part in parts
     )
-    table = told.select("service").unique()
-    for suffix, own in (("", told.filter("inside")), ("_outside", told.filter(~pl.col("inside")).drop("first_error"))):
-        table = table.join(own.drop("inside"), on="service", how="left", suffix=suffix)
-    table = table.with_columns(pl.col("^(events|errors).*$").cast(pl.Int64).fill_null(0))
+    first = errors.group_by("service").agg(pl.col("timestamp").min().alias("first_error"))
+    table = pl.concat([within.select("service"), outside.select("service")]).unique()
+    table = table.join(within, on="service", how="left").join(first, on="service", how="left")
+    table = table.join(outside, on="service", how="left", suffix="_outside")
+    table = table.with_columns(pl.col("^(events|errors).*$").fill_null(0))
     return table.sort("errors", "events", "service", descending=[True, True, False])
 
 
-_NO_ROWS: Final = pl.DataFrame(
-    schema={name: schema.COMMON[name] for name in ("timestamp", "service", "level")} | {"duration_ms": pl.Float64()}
-)
+def _inside(snapshot: Snapshot, window: Window) -> Stats:
+    """The statistics of the window; to their buckets, where rows that were dropped would tell more."""
+    try:
+        return snapshot.between(window.start, window.stop).stats
+    except NeedsEvents:
+        width = max(snapshot.stats.width_us, snapshot.stats.bin_width_us)
+        start, stop = window.start_us // width * width, -(-window.stop_us // width) * width
+        return Condition({}, start, stop).of_stats(snapshot.stats)
+
+
+def _near(snapshot: Snapshot, window: Window) -> Snapshot:
+    wide = Window(window.start_us - _NEAR_US, window.stop_us + _NEAR_US)
+    try:
+        return snapshot.between(wide.start, wide.stop)
+    except NeedsEvents:  # rows were dropped: those that are left are few enough
+        return snapshot
 
 
 def _telling_trace(errors: pl.DataFrame) -> str | None:

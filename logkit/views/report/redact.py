@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any, Final
 
 from logkit.errors import SettingError
@@ -90,9 +91,18 @@ def _is_address(text: str) -> bool:
 def _kinds(redact: Any) -> list[tuple[str, re.Pattern[str]]]:
     if redact is True:
         return list(KINDS.items())
-    given = () if redact in (False, None) else (redact,) if isinstance(redact, str | re.Pattern) else tuple(redact)
+    one_alone = isinstance(redact, str | re.Pattern) or not isinstance(redact, Iterable)
+    given = () if redact in (False, None) else (redact,) if one_alone else tuple(redact)
     found = []
     for one in given:
+        near = get_close_matches(one.lower(), KINDS, n=1) if isinstance(one, str) and one not in KINDS else []
+        if near:  # a slip of the pen would leave everything in place
+            raise SettingError(
+                f"expected redact as {', '.join(map(repr, KINDS))} or a regular expression, found {one!r}; "
+                f"try {near[0]!r}, or {f'(?:{one})'!r} for that word",
+                setting="redact",
+                value=one,
+            )
         if isinstance(one, str) and one in KINDS:
             found.append((one, KINDS[one]))
             continue
