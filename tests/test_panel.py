@@ -26,7 +26,7 @@ from logkit.views.panel import frozen, markup, notebook
 from logkit.views.panel.axis import ticks, top_of
 from logkit.views.panel.counts import Counter, window_of
 from logkit.views.panel.errors import Asked, Finder
-from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, lanes, thread_rows
+from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, Lanes, thread_rows
 from logkit.views.panel.look import Look, look
 from logkit.views.panel.meter import Meter, Sample
 from logkit.views.panel.moment import Moment, Wanted
@@ -239,7 +239,7 @@ def test_a_lane_says_what_took_most_of_each_slot_and_nothing_older() -> None:
         ("blocked", "state", began + 5 * slot, began + 6 * slot),
     )
     worker = replace(thread(), state="sleeping", since=began + 6 * slot, intervals=(did,))
-    lane = lanes(replace(capture(threads=(worker,)), clock=clock))[worker.name]
+    lane = Lanes().next(replace(capture(threads=(worker,)), clock=clock)).of[worker.name]
     assert [state for state, _ in lane] == [
         "",
         "",
@@ -250,7 +250,7 @@ def test_a_lane_says_what_took_most_of_each_slot_and_nothing_older() -> None:
         *[""] * (LANE_SLOTS - 6),
     ]
     assert [round(share, 3) for _, share in lane[:7]] == [0, 0, 1, 1, 1, 1, 0]
-    lane = lanes(replace(capture(threads=(replace(worker, state="parsing"),)), clock=clock))[worker.name]
+    lane = Lanes().next(replace(capture(threads=(replace(worker, state="parsing"),)), clock=clock)).of[worker.name]
     assert {state for state, _ in lane[6:]} == {"parsing"}
 
 

@@ -220,11 +220,10 @@ def _slice(part: Stats, window: Window | None) -> _Slice:
 
 
 def _compressed(columns: Sequence[Ints], inside: npt.NDArray[np.bool_]) -> Ints:
-    if inside.all():
-        return np.stack(columns)
-    rows = np.empty((len(columns), np.count_nonzero(inside)), np.int64)
+    count = np.count_nonzero(inside)
+    rows = np.empty((len(columns), count), np.int64)
     for row, column in zip(rows, columns, strict=True):
-        np.compress(inside, column, out=row)
+        row[:] = column if count == len(inside) else column[inside]
     return rows
 
 
@@ -252,9 +251,11 @@ def _joined(slices: Sequence[_Slice]) -> _Slice:
     slices = [one for one in slices if one.names]
     if len(slices) < 2:
         return slices[0] if slices else _NO_SLICE
-    names = tuple(sorted({name for one in slices for name in one.names}))
-    index = {name: at for at, name in enumerate(names)}
-    maps = [np.array([index[name] for name in one.names], np.int64) for one in slices]
+    names = tuple(sorted(set().union(*(one.names for one in slices))))
+    index, all_of_them = {name: at for at, name in enumerate(names)}, np.arange(len(names))
+    maps = [
+        all_of_them if one.names == names else np.array([index[name] for name in one.names], np.int64) for one in slices
+    ]
     last = np.full(len(names), -1)
     for one, places in zip(slices, maps, strict=True):
         last[places] = np.maximum(last[places], one.last_us)
