@@ -34,13 +34,15 @@ def needs_probe(progress: Progress, final: bool) -> bool:
 def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) -> Probe:
     """The work that finds it out."""
     known = progress.known_again
+    # One that is gone may be tried again still: its inode may hold another file by now.
+    doubted = progress.gone or (progress.suspect and not progress.copy_of)
     return Probe(
         progress.source,
         progress.generation,
         progress.path,
         progress.file,
         final,
-        expect=known if progress.suspect and not progress.copy_of else None,
+        expect=progress.known_as_copy or known if doubted else None,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
         was_copy=progress.known_as_copy,
         head_limit=progress.identity.head_bytes
