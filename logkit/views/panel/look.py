@@ -64,4 +64,4 @@ def quiet_key(moment: Moment, wanted: Wanted) -> object:
     if not moment.meter.still:
         return None
     lights = tuple((row.name, row.light) for row in thread_rows(capture, moment.before))
-    return capture.version, capture.state, capture.queue_depth, capture.store_status, lights, wanted
+    return capture.version, capture.state, capture.queue_depth, sink_rows(capture), lights, wanted
