@@ -390,3 +390,19 @@ def test_a_log_that_goes_while_it_is_looked_for_is_not_taken_for_what_its_inode_
     scene.rotated("app.log.1.gz").write_bytes(gzip.compress(text))
     read(scene.folder, sinks=[one])
     assert one.messages == Counter(scene.written)
+
+
+@pytest.mark.parametrize("with_store", [False, True], ids=["memory", "store"])
+def test_what_was_compressed_while_nobody_watched_is_read_on_in_its_archive(
+    scene: Scene, tmp_path: Path, with_store: bool
+) -> None:
+    import gzip
+
+    store, one = tmp_path / "store.duckdb" if with_store else None, List("one", tmp_path / "one")
+    scene.write(50)
+    with scene.watch(sinks=[one], store=store, idle_flush_seconds=NEVER) as monitor:
+        assert monitor.wait_idle(DEADLINE)  # the last record stays open
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.log.read_bytes()))
+    scene.log.unlink()
+    scene.came(read(scene.folder, sinks=[one], store=store))
+    assert one.messages == Counter(scene.written)
