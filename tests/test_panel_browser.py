@@ -97,8 +97,8 @@ def test_the_panel_moves_while_cells_run_and_leaves_a_still_one(lab: Lab) -> Non
 
 
 def assert_still_there(lab: Lab, path: Path) -> None:
-    """The saved notebook, as `nbconvert` makes HTML of it, with the network blocked; opened without a kernel, with trust
-    and without."""
+    """The saved notebook, as `nbconvert` makes HTML of it, with the network blocked; opened without a kernel, trusted
+    and not."""
     body, _ = HTMLExporter().from_filename(str(path))
     page_path = path.with_suffix(".html")
     page_path.write_text(body)

@@ -6,6 +6,7 @@ requests are under way at once: one more thread than that, so that a body is mad
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import zlib
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 HttpFormat = Literal["ndjson", "otlp", "loki", "elasticsearch"]
 
 _MAX_REASON: Final = 300
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of RFC 9110, 5.6.2
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _LONGEST_PAUSE: Final = 300.0
 
 
@@ -92,7 +95,7 @@ class Http(Sink):
     ) -> None:
         _check(url, format, concurrency=concurrency, attempts=attempts, timeout_seconds=timeout_seconds)
         self._url, self._format = url, format
-        self._headers = dict(headers or {})
+        self._headers = _headers(headers or {})
         self._index, self._gzip = index, gzip
         self._concurrency, self._attempts = concurrency, attempts
         self._retry_seconds, self._timeout_seconds = retry_seconds, timeout_seconds
@@ -328,6 +331,18 @@ def _check(url: object, format: object, **numbers: object) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             message = f"expected {setting}= to be a number above 0, found {value!r}"
             raise SettingError(message, setting=setting, value=value)
+
+
+def _headers(given: Mapping[str, str]) -> dict[str, str]:
+    """The same, of which every one can be sent; what a value is must not be told."""
+    for name, value in given.items():
+        sound = isinstance(name, str) and isinstance(value, str) and _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
+        if not sound:
+            message = (
+                f"expected headers= of names and one line of ASCII text each, found another at {name!r}; try .strip()"
+            )
+            raise SettingError(message, setting="headers", value=f"{name!r}: ***")
+    return dict(given)
 
 
 def _credentials(headers: Mapping[str, str]) -> list[str]:
