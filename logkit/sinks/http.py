@@ -6,7 +6,6 @@ requests are under way at once: one more thread than that, so that a body is mad
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 import zlib
@@ -25,7 +24,7 @@ from logkit.sinks.bodies import Body
 from logkit.sinks.journal import Journal
 from logkit.sinks.letters import Letter, Letters
 from logkit.sinks.protocol import Parcel, Path, Sink
-from logkit.sinks.secrets import hidden, public_url, url_secrets
+from logkit.sinks.secrets import checked_headers, credentials, hidden, public_url, url_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 HttpFormat = Literal["ndjson", "otlp", "loki", "elasticsearch"]
 
 _MAX_REASON: Final = 300
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # of RFC 9110, 5.6.2
-_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
 _LONGEST_PAUSE: Final = 300.0
 
 
@@ -95,11 +92,11 @@ class Http(Sink):
     ) -> None:
         _check(url, format, concurrency=concurrency, attempts=attempts, timeout_seconds=timeout_seconds)
         self._url, self._format = url, format
-        self._headers = _headers(headers or {})
+        self._headers = checked_headers(headers or {})
         self._index, self._gzip = index, gzip
         self._concurrency, self._attempts = concurrency, attempts
         self._retry_seconds, self._timeout_seconds = retry_seconds, timeout_seconds
-        self._secrets = [*url_secrets(url), *self._headers.values(), *_credentials(self._headers)]
+        self._secrets = [*url_secrets(url), *self._headers.values(), *credentials(self._headers)]
         self.limits(name=name, **limits)
         self.journal = None if journal is None else Journal(journal, self.name)
         self._letters = None if dead_letters is None else Letters(dead_letters)
@@ -331,23 +328,6 @@ def _check(url: object, format: object, **numbers: object) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             message = f"expected {setting}= to be a number above 0, found {value!r}"
             raise SettingError(message, setting=setting, value=value)
-
-
-def _headers(given: Mapping[str, str]) -> dict[str, str]:
-    """The same, of which every one can be sent; what a value is must not be told."""
-    for name, value in given.items():
-        sound = isinstance(name, str) and isinstance(value, str) and _TOKEN.fullmatch(name) and _VALUE.fullmatch(value)
-        if not sound:
-            message = (
-                f"expected headers= of names and one line of ASCII text each, found another at {name!r}; try .strip()"
-            )
-            raise SettingError(message, setting="headers", value=f"{name!r}: ***")
-    return dict(given)
-
-
-def _credentials(headers: Mapping[str, str]) -> list[str]:
-    """The parts of values such as `Bearer TOKEN`, which are secret by themselves."""
-    return [part for value in headers.values() for part in value.split() if part.lower() not in ("bearer", "basic")]
 
 
 def _basic(user: str, password: str) -> str:
