@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 
 import logkit
-from logkit.capture import Capture, StoreStatus
+from logkit.capture import AlertStatus, Capture, SinkStatus, StoreStatus
 from logkit.errors import SettingError
 from logkit.snapshot import Snapshot
 from logkit.stats import Stats
@@ -26,7 +26,7 @@ from logkit.views.panel import frozen, markup, notebook
 from logkit.views.panel.axis import ticks, top_of
 from logkit.views.panel.counts import Counter, window_of
 from logkit.views.panel.errors import Asked, Finder
-from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, lanes, thread_rows
+from logkit.views.panel.lights import LANE_SECONDS, LANE_SLOTS, Lanes, thread_rows
 from logkit.views.panel.look import Look, look
 from logkit.views.panel.meter import Meter, Sample
 from logkit.views.panel.moment import Moment, Wanted
@@ -239,7 +239,7 @@ def test_a_lane_says_what_took_most_of_each_slot_and_nothing_older() -> None:
         ("blocked", "state", began + 5 * slot, began + 6 * slot),
     )
     worker = replace(thread(), state="sleeping", since=began + 6 * slot, intervals=(did,))
-    lane = lanes(replace(capture(threads=(worker,)), clock=clock))[worker.name]
+    lane = Lanes().next(replace(capture(threads=(worker,)), clock=clock)).of[worker.name]
     assert [state for state, _ in lane] == [
         "",
         "",
@@ -250,7 +250,7 @@ def test_a_lane_says_what_took_most_of_each_slot_and_nothing_older() -> None:
         *[""] * (LANE_SLOTS - 6),
     ]
     assert [round(share, 3) for _, share in lane[:7]] == [0, 0, 1, 1, 1, 1, 0]
-    lane = lanes(replace(capture(threads=(replace(worker, state="parsing"),)), clock=clock))[worker.name]
+    lane = Lanes().next(replace(capture(threads=(replace(worker, state="parsing"),)), clock=clock)).of[worker.name]
     assert {state for state, _ in lane[6:]} == {"parsing"}
 
 
@@ -556,4 +556,33 @@ def test_pausing_leaves_the_panel_as_it_is_and_says_so() -> None:
     panel._face._pause.value = False
     panel.refresh(Moment(source.snapshot().capture))
     assert ">3<" in panel._face._html["head"].value
+    panel.finish(None, None)
+
+
+def test_each_sink_has_a_line_and_so_have_alerts_that_are_up() -> None:
+    sent = SinkStatus("db", "Postgres", "idle", events=5)
+    failing = SinkStatus("api", "Http", "retrying", "nobody <there>", waiting_events=2, waiting_bytes=2_000)
+    alerts = (AlertStatus("calm", "quiet", 0.0), AlertStatus("too many", "firing", 0.0, fired=1))
+    shown = seen(capture(part(rows({})), sinks=(sent, failing), alerts=alerts))
+    assert [(row.name, row.state, row.tone) for row in shown.sinks] == [
+        ("db", "idle", "good"),
+        ("api", "retrying", "bad"),
+        ("too many", "firing", "bad"),
+    ]
+    assert "2 events wait (2.0 kB) \u00b7 nobody &lt;there&gt;" in markup.sinks(shown)
+
+
+def test_a_sink_that_works_again_is_shown_though_no_log_has_changed(messages: list[dict[str, Any]]) -> None:
+    failing = SinkStatus("api", "Http", "retrying", "nobody there")
+    made = capture(part(rows({})), sinks=(failing,))
+    panel, moment = Panels(Growing()).get("15min", "level"), Moment(made)
+    panel._open()
+    for tick in range(30):
+        moment = moment.next(replace(made, clock=made.clock + tick / 2))
+        panel.refresh(moment)
+    before = len(messages)
+    panel.refresh(
+        moment.next(replace(made, clock=made.clock + 16, sinks=(replace(failing, state="idle", error=None),)))
+    )
+    assert len(messages) > before
     panel.finish(None, None)

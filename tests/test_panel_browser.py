@@ -97,7 +97,8 @@ def test_the_panel_moves_while_cells_run_and_leaves_a_still_one(lab: Lab) -> Non
 
 
 def assert_still_there(lab: Lab, path: Path) -> None:
-    """The saved notebook, with the network blocked, as `nbconvert` makes HTML of it; and opened without trust."""
+    """The saved notebook, as `nbconvert` makes HTML of it, with the network blocked; opened without a kernel, trusted
+    and not."""
     body, _ = HTMLExporter().from_filename(str(path))
     page_path = path.with_suffix(".html")
     page_path.write_text(body)
@@ -114,11 +115,13 @@ def assert_still_there(lab: Lab, path: Path) -> None:
     notebook = json.loads((lab.folder / "untrusted.ipynb").read_text())
     notebook["cells"][0]["source"] += "\n# by somebody else"
     (lab.folder / "untrusted.ipynb").write_text(json.dumps(notebook))
-    page = lab.open("untrusted", kernel=False)
-    assert page.locator(".jp-OutputArea-output td", has_text="web").count() > 0
-    assert page.locator("img[src^='data:image/png']").first.evaluate("one => one.naturalWidth") > 500
-    assert page.evaluate("window.hacked") is None
-    page.context.close()
+    for name, icon in ((path.stem, "trusted"), ("untrusted", "not-trusted")):
+        page = lab.open(name, kernel=False)
+        assert page.locator(".jp-OutputArea-output td", has_text="web").count() > 0
+        assert page.locator("img[src^='data:image/png']").first.evaluate("one => one.naturalWidth") > 500
+        assert page.evaluate("window.hacked") is None
+        page.locator(f".jp-StatusItem-trust [data-icon='ui-components:{icon}']").wait_for(state="attached")
+        page.context.close()
 
 
 def test_brushing_gives_the_window_and_controls_work_by_keyboard(lab: Lab) -> None:

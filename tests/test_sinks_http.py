@@ -271,6 +271,13 @@ def test_settings_that_cannot_work_say_so(given: dict[str, Any]) -> None:
         logkit.sinks.Http(**({"url": "http://127.0.0.1/x"} | given))
 
 
+@pytest.mark.parametrize("headers", [{"X": "secret\n"}, {"a b": "secret"}, {"X": "secret\u20ac"}, {"X": 7}])
+def test_headers_that_cannot_be_sent_are_refused_without_telling_them(headers: dict[str, Any]) -> None:
+    with pytest.raises(SettingError, match="expected headers=") as told:
+        logkit.sinks.Http("http://127.0.0.1/x", headers=headers)
+    assert "secret" not in str(told.value)
+
+
 def test_without_a_journal_or_a_store_it_says_so(scene: Scene) -> None:
     scene.write(1)
     with pytest.raises(SettingError, match=r'try journal="http\.journal"'):

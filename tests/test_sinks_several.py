@@ -20,7 +20,10 @@ from hypothesis import strategies as st
 
 import logkit
 from logkit.engine.outbox import Part
+from logkit.engine.outcome import Outcome
 from logkit.engine.parcels import runs_of
+from logkit.engine.prober import Prober
+from logkit.engine.progress import Probe
 from logkit.errors import SettingError, SinkError
 from logkit.sinks import Parcel, Sink
 from logkit.sinks.journal import Journal
@@ -355,3 +358,51 @@ def test_a_copy_that_appears_and_is_no_source_of_its_own_breaks_nothing(scene: S
         assert monitor.snapshot().sinks["failures"].to_list() == [0]
     with scene.watch(sinks=[one], poll_seconds=0.02) as monitor:
         eventually(monitor, lambda _: one.messages == Counter(scene.written))
+
+
+def test_a_log_that_goes_while_it_is_looked_for_is_not_taken_for_what_its_inode_holds_then(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import gzip
+
+    one, rotated = List("one", tmp_path / "one"), scene.rotated(1)
+    scene.write(60)
+    scene.log.rename(rotated)
+    text = rotated.read_bytes()
+    read(scene.folder, sinks=[one])
+    probe, seen = Prober.probe, list[str]()
+
+    def rotating(self: Prober, work: Probe) -> Outcome:
+        """As it is opened the log goes, and the next one gets its inode."""
+        seen.append(os.path.basename(work.path))
+        if seen != [rotated.name]:
+            return probe(self, work)
+        rotated.rename(scene.log)
+        os.truncate(scene.log, 0)
+        scene.write(40)
+        return probe(self, work)
+
+    monkeypatch.setattr(Prober, "probe", rotating)
+    with scene.watch(sinks=[one], poll_seconds=0.02, retry_seconds=0.2, idle_flush_seconds=NEVER) as monitor:
+        eventually(monitor, lambda _: seen.count(rotated.name) > 1)  # it was tried again, and what it was is gone
+        assert monitor.wait_idle(DEADLINE)
+    monkeypatch.undo()
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(text))
+    read(scene.folder, sinks=[one])
+    assert one.messages == Counter(scene.written)
+
+
+@pytest.mark.parametrize("with_store", [False, True], ids=["memory", "store"])
+def test_what_was_compressed_while_nobody_watched_is_read_on_in_its_archive(
+    scene: Scene, tmp_path: Path, with_store: bool
+) -> None:
+    import gzip
+
+    store, one = tmp_path / "store.duckdb" if with_store else None, List("one", tmp_path / "one")
+    scene.write(50)
+    with scene.watch(sinks=[one], store=store, idle_flush_seconds=NEVER) as monitor:
+        assert monitor.wait_idle(DEADLINE)  # the last record stays open
+    scene.rotated("app.log.1.gz").write_bytes(gzip.compress(scene.log.read_bytes()))
+    scene.log.unlink()
+    scene.came(read(scene.folder, sinks=[one], store=store))
+    assert one.messages == Counter(scene.written)

@@ -1,14 +1,20 @@
-"""Before the threads start: every sink gets ready, and says what it has."""
+"""Before the threads start: every sink gets ready, and says what it has; what has gone since is found out."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from logkit.engine.census import whereabouts
+from logkit.engine.known import Key
+from logkit.engine.progress import Progress
 from logkit.errors import SettingError, SinkError
 from logkit.sinks import registry
 from logkit.sinks.memory import Memory, read
 from logkit.sinks.protocol import Sink
+from logkit.sources import Found
+from logkit.sources.discovery import look
+from logkit.sources.remote import is_remote
 
 
 def begin(sinks: Sequence[Sink], store: str | None) -> list[list[Memory]]:
@@ -50,3 +56,18 @@ def _patiently(sink: Sink) -> Mapping[str, str]:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, 1.0)
+
+
+def missing(known: Iterable[Progress]) -> Iterator[Key]:
+    """Of the sources that are remembered those whose files are nowhere by now.
+
+    While watching, the scans find that out; what is read once begins with it, so that a copy, as a compressed one,
+    takes the place of what it is a copy of.
+    """
+    for one in known:
+        if one.gone or one.file is None or is_remote(one.path):
+            continue
+        found = look(one.path)
+        replaced = isinstance(found, Found) and (found.device, found.inode) != one.file
+        if (found is None or replaced) and whereabouts(one, ())[0] is None:
+            yield one.key

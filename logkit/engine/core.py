@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.capture import SinkStatus, StoreStatus, ThreadStatus
-from logkit.engine.beginning import begin
+from logkit.engine.beginning import begin, missing
 from logkit.engine.delivery import Delivery, ToState, ToWriter
 from logkit.engine.descriptors import Descriptors
 from logkit.engine.fan import Fan
 from logkit.engine.notify import Notifier
 from logkit.engine.outcome import Outcome, Work
-from logkit.engine.progress import Progress
+from logkit.engine.progress import Progress, departed
 from logkit.engine.remembered import reunite
 from logkit.engine.sender import Sender
 from logkit.engine.settings import Settings
@@ -109,6 +109,8 @@ class Engine:
             delivery=self._delivery,
             finite=settings.finite,
         )
+        if settings.finite:
+            known = self._without_lost(known)
         self._watcher.resume(known)
         self._names = itertools.count(1)
         # guards: _threads, _dead. Never held together with the state's lock.
@@ -136,6 +138,13 @@ class Engine:
             for sink, memory in zip(sinks, reunion.memories, strict=True)
         ]
         return senders, reunion.known
+
+    def _without_lost(self, known: Sequence[Progress]) -> tuple[Progress, ...]:
+        """The same, where those whose files are nowhere count as gone."""
+        gone = {key: self.state.change(key, departed) for key in missing(known)}
+        for key in gone:
+            self._delivery.mark(key)
+        return tuple(gone.get(one.key, one) for one in known)
 
     def _wake(self) -> None:
         self._watcher.nudge()

@@ -35,13 +35,16 @@ def needs_probe(progress: Progress, final: bool) -> bool:
 def probe(progress: Progress, final: bool, candidates: tuple[Candidate, ...]) -> Probe:
     """The work that finds it out."""
     known = progress.known_again
+    expected = None if progress.copy_of else known
+    if progress.gone:  # it may be tried again still, and its inode hold another file by now
+        expected = progress.known_as_copy or known
     return Probe(
         progress.source,
         progress.generation,
         progress.path,
         progress.file,
         final,
-        expect=None if progress.copy_of else known,
+        expect=expected,
         candidates=candidates if progress.identity is None or progress.copy_of else (),
         was_copy=progress.known_as_copy,
         head_limit=progress.identity.head_bytes

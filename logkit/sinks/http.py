@@ -24,7 +24,7 @@ from logkit.sinks.bodies import Body
 from logkit.sinks.journal import Journal
 from logkit.sinks.letters import Letter, Letters
 from logkit.sinks.protocol import Parcel, Path, Sink
-from logkit.sinks.secrets import hidden, public_url, url_secrets
+from logkit.sinks.secrets import checked_headers, credentials, hidden, public_url, url_secrets
 
 if TYPE_CHECKING:
     import httpx
@@ -92,11 +92,11 @@ class Http(Sink):
     ) -> None:
         _check(url, format, concurrency=concurrency, attempts=attempts, timeout_seconds=timeout_seconds)
         self._url, self._format = url, format
-        self._headers = dict(headers or {})
+        self._headers = checked_headers(headers or {})
         self._index, self._gzip = index, gzip
         self._concurrency, self._attempts = concurrency, attempts
         self._retry_seconds, self._timeout_seconds = retry_seconds, timeout_seconds
-        self._secrets = [*url_secrets(url), *self._headers.values(), *_credentials(self._headers)]
+        self._secrets = [*url_secrets(url), *self._headers.values(), *credentials(self._headers)]
         self.limits(name=name, **limits)
         self.journal = None if journal is None else Journal(journal, self.name)
         self._letters = None if dead_letters is None else Letters(dead_letters)
@@ -328,11 +328,6 @@ def _check(url: object, format: object, **numbers: object) -> None:
         if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             message = f"expected {setting}= to be a number above 0, found {value!r}"
             raise SettingError(message, setting=setting, value=value)
-
-
-def _credentials(headers: Mapping[str, str]) -> list[str]:
-    """The parts of values such as `Bearer TOKEN`, which are secret by themselves."""
-    return [part for value in headers.values() for part in value.split() if part.lower() not in ("bearer", "basic")]
 
 
 def _basic(user: str, password: str) -> str:

@@ -171,6 +171,8 @@ def _advice(state: str, text: str, table: str) -> str:
         return "; try another dbname in dsn="
     if state == "42P01":
         return f"; try create=True, or make the table {table}"
+    if state == "42501" and "for schema" in text:
+        return f"; try create=False with tables {table} and logkit_sinks that somebody made, or GRANT CREATE ON SCHEMA"
     if state == "42501":
         return f"; try GRANT INSERT, SELECT on {table} and on logkit_sinks"
     if state.startswith("22") or state.startswith("23"):

@@ -80,6 +80,10 @@ class Timeline:
             self._count.tick_values = np.array([0.0, top / 2, top] if top > 2 else [0.0, top])
         middles = window.starts.astype(np.int64) / 1e6 + half
         heights = chart.heights.astype(np.float64)
-        if not (np.array_equal(self._bars.x, middles) and np.array_equal(self._bars.y, heights)):
-            with self._bars.hold_sync():
-                self._bars.x, self._bars.y, self._bars.colors = middles, heights, list(chart.colours)
+        with self._bars.hold_sync():
+            if not np.array_equal(self._bars.x, middles):
+                self._bars.x = middles
+            if not np.array_equal(self._bars.y, heights):
+                self._bars.y = heights
+            if self._bars.colors != list(chart.colours):
+                self._bars.colors = list(chart.colours)

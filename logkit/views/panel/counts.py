@@ -7,7 +7,8 @@ window, as long as both stay the same, and between two looks only a few parts ar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -24,7 +25,7 @@ LEVELS: Final = len(LEVEL_NAMES)
 ERROR: Final = ERROR_CODE
 _FINEST: Final = (1, 5, 10, 30, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400)
 _MOST_BUCKETS: Final = 100
-_FOLD_PARTS: Final = 16
+_MOST_BINS: Final = 8
 _MANY: Final = 4096  # fewer rows are looked through sooner than added up
 _FUTURE_US: Final = 86_400_000_000
 
@@ -151,51 +152,40 @@ class Counter:
     """Counts windows of captures that follow each other. Not for two threads at once."""
 
     def __init__(self) -> None:
-        self._window: Window | None = None
         self._parts: tuple[Stats, ...] = ()
-        self._folded = 0
-        self._fold = _NO_SLICE
+        self._sum = _nothing(None)  # of the first `_summed` parts
+        self._summed = 0
         self._slices: dict[int, tuple[Stats, _Slice]] = {}
 
     def count(self, parts: Sequence[Stats], window: Window | None) -> Counts:
         """How much of all parts lies in the window."""
         parts = tuple(parts)
-        same = next((at for at, (a, b) in enumerate(zip(self._parts, parts, strict=False)) if a is not b), None)
-        same = min(len(self._parts), len(parts)) if same is None else same
-        if window != self._window:
-            self._slices, same = {}, 0
-        if same < self._folded:
-            self._fold, self._folded = _NO_SLICE, 0
-        self._window, self._parts = window, parts
-        slices = self._sliced(parts[self._folded :])
-        if same - self._folded >= _FOLD_PARTS or not self._folded:
-            # What stayed the same since the last look is likely to stay: it is added up once.
-            fresh = max(same, len(parts) - _FOLD_PARTS) - self._folded
-            self._fold = _folded(_joined([self._fold, *slices[:fresh]]))
-            self._folded += fresh
-            slices = slices[fresh:]
-        whole = _joined([self._fold, *slices])
-        buckets = window.buckets if window else 0
-        return Counts(
-            names=whole.names,
-            window=window,
-            cells=_dense(whole.cells, (len(whole.names), LEVELS, buckets)),
-            totals=_dense(whole.totals[:3], (len(whole.names), LEVELS)),
-            rejects=int(whole.totals[3].sum()),
-            last_us=whole.last_us,
-            bins=whole.bins,
-        )
+        # What stayed the same since the last look is likely to stay: it is added up once.
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] is pair[1], zip(self._parts, parts, strict=False)))
+        self._parts = parts
+        if window != self._sum.window:
+            self._slices = {}
+        if window != self._sum.window or same < self._summed:
+            self._sum, self._summed = _nothing(window), 0
+        slices = self._sliced(parts[self._summed :], window)
+        known = same - self._summed
+        self._sum, self._summed = _plus(self._sum, slices[:known]), same
+        return _plus(self._sum, slices[known:])
 
-    def _sliced(self, parts: Sequence[Stats]) -> list[_Slice]:
+    def _sliced(self, parts: Sequence[Stats], window: Window | None) -> list[_Slice]:
         """What each part holds of the window, looked up again only where it was not there the last time."""
         known = self._slices
         # A part is kept beside its slice, so that no other one can have the same id meanwhile.
-        self._slices = {id(part): known.get(id(part)) or (part, _slice(part, self._window)) for part in parts}
+        self._slices = {id(part): known.get(id(part)) or (part, _slice(part, window)) for part in parts}
         return [self._slices[id(part)][1] for part in parts]
 
 
 _NO_ROWS: Final = np.zeros((4, 0), np.int64)
-_NO_SLICE: Final = _Slice((), _NO_ROWS, (), _NO_ROWS, np.zeros(0, np.int64))
+
+
+def _nothing(window: Window | None) -> Counts:
+    cells = np.zeros((0, LEVELS, window.buckets if window else 0), np.int64)
+    return Counts((), window, cells, cells.sum(axis=2), 0, cells.sum(axis=(1, 2)), ())
 
 
 def _slice(part: Stats, window: Window | None) -> _Slice:
@@ -220,24 +210,48 @@ def _slice(part: Stats, window: Window | None) -> _Slice:
 
 
 def _compressed(columns: Sequence[Ints], inside: npt.NDArray[np.bool_]) -> Ints:
-    if inside.all():
-        return np.stack(columns)
-    rows = np.empty((len(columns), np.count_nonzero(inside)), np.int64)
+    count = np.count_nonzero(inside)
+    rows = np.empty((len(columns), count), np.int64)
     for row, column in zip(rows, columns, strict=True):
-        np.compress(inside, column, out=row)
+        row[:] = column if count == len(inside) else column[inside]
     return rows
 
 
-def _folded(one: _Slice) -> _Slice:
-    """The same with rows of equal keys added up."""
-    totals = gather(Cells(one.totals[:2], one.totals[2:]))
-    added = np.concatenate((totals.keys, totals.counts))
-    return replace(one, cells=_summed(one.cells), bins=_fewer(one.bins, len(one.names)), totals=added)
+def _plus(counts: Counts, slices: Sequence[_Slice]) -> Counts:
+    """With these counted too; `counts` stays as it is."""
+    slices = [one for one in slices if one.names]
+    if not slices:
+        return counts
+    names = tuple(sorted(set(counts.names).union(*(one.names for one in slices))))
+    index, all_of_them = {name: at for at, name in enumerate(names)}, np.arange(len(names))
+
+    def places_of(some: tuple[str, ...]) -> Ints:
+        return all_of_them if some == names else np.array([index[name] for name in some], np.int64)
+
+    before, maps = places_of(counts.names), [places_of(one.names) for one in slices]
+    last = np.full(len(names), -1)
+    last[before] = counts.last_us
+    for one, places in zip(slices, maps, strict=True):
+        last[places] = np.maximum(last[places], one.last_us)
+    totals = _renumbered([one.totals for one in slices], maps)
+    # A part's durations are one at most, and numbered as its services are.
+    timed = [(one.bins[0].rows, places) for one, places in zip(slices, maps, strict=True) if one.bins]
+    fresh = (Durations(_renumbered(*map(list, zip(*timed, strict=True))), all_of_them),) if timed else ()
+    kept = tuple(Durations(one.rows, before[one.places]) for one in counts.bins)
+    return Counts(
+        names=names,
+        window=counts.window,
+        cells=_added(counts.cells, before, _renumbered([one.cells for one in slices], maps), len(names)),
+        totals=_added(counts.totals, before, totals[:3], len(names)),
+        rejects=counts.rejects + int(totals[3].sum()),
+        last_us=last,
+        bins=_fewer((*kept, *fresh), len(names)),
+    )
 
 
 def _fewer(bins: tuple[Durations, ...], services: int) -> tuple[Durations, ...]:
-    """Two at most: those that hold many rows are not added up again for the sake of a few."""
-    if len(bins) < 2:
+    """Two once they are too many: those that hold many rows are not added up again for the sake of a few."""
+    if len(bins) <= _MOST_BINS:
         return bins
     sizes = [one.rows.shape[1] for one in bins]
     largest = sizes.index(max(sizes))
@@ -245,30 +259,6 @@ def _fewer(bins: tuple[Durations, ...], services: int) -> tuple[Durations, ...]:
     rest = [one for at, one in enumerate(bins) if at != largest or not kept]
     rows = _renumbered([one.rows for one in rest], [one.places for one in rest])
     return (*kept, Durations(_summed(rows), np.arange(services)))
-
-
-def _joined(slices: Sequence[_Slice]) -> _Slice:
-    """All of their rows, those of equal keys side by side."""
-    slices = [one for one in slices if one.names]
-    if len(slices) < 2:
-        return slices[0] if slices else _NO_SLICE
-    names = tuple(sorted({name for one in slices for name in one.names}))
-    index = {name: at for at, name in enumerate(names)}
-    maps = [np.array([index[name] for name in one.names], np.int64) for one in slices]
-    last = np.full(len(names), -1)
-    for one, places in zip(slices, maps, strict=True):
-        last[places] = np.maximum(last[places], one.last_us)
-    return _Slice(
-        names,
-        _renumbered([one.cells for one in slices], maps),
-        tuple(
-            Durations(part.rows, places[part.places])
-            for one, places in zip(slices, maps, strict=True)
-            for part in one.bins
-        ),
-        _renumbered([one.totals for one in slices], maps),
-        last,
-    )
 
 
 def _renumbered(rows: list[Ints], maps: list[Ints]) -> Ints:
@@ -287,8 +277,10 @@ def _summed(rows: Ints) -> Ints:
     return np.concatenate((cells.keys, cells.counts))
 
 
-def _dense(rows: Ints, shape: tuple[int, ...]) -> Ints:
-    """Rows of keys with a count in the last column, added up in an array of that shape."""
-    dense = np.zeros(shape, np.int64)
-    np.add.at(dense.reshape(-1), np.ravel_multi_index(tuple(rows[:-1]), shape), rows[-1])
-    return dense
+def _added(dense: Ints, places: Ints, rows: Ints, services: int) -> Ints:
+    """The counts, with services at these places, and the rows of keys with a count in the last column beside them."""
+    shape = (services, *dense.shape[1:])
+    added = np.zeros(shape, np.int64)
+    added[places] = dense
+    np.add.at(added.reshape(-1), np.ravel_multi_index(tuple(rows[:-1]), shape), rows[-1])
+    return added

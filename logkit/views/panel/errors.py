@@ -7,15 +7,16 @@ import re
 from dataclasses import dataclass, field
 from heapq import nlargest
 from itertools import chain
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+import polars as pl
 
 from logkit import schema
 from logkit.errors import SnapshotExpired, StoreError
 
 if TYPE_CHECKING:
-    import polars as pl
+    import numpy.typing as npt
 
     from logkit.capture import Capture, EventFrame
     from logkit.sinks.view import StoreView
@@ -63,6 +64,9 @@ class _Place(NamedTuple):
 _Text = tuple[str, str, str | None]
 """The level, service and message of an error."""
 
+_Found = tuple["EventFrame", dict[_Place, int]]
+"""A frame, and the rows of its newest errors, the newest last."""
+
 
 @dataclass(slots=True)
 class Finder:
@@ -74,7 +78,7 @@ class Finder:
     trouble: str = ""
     """Why the store could not be asked; what it had said before is shown on."""
     _asked: Asked = field(default_factory=Asked)
-    _frames: dict[int, tuple[EventFrame, dict[_Place, int]]] = field(default_factory=dict)
+    _frames: dict[int, _Found] = field(default_factory=dict)
     _store: StoreView | None = None
     _stored: dict[_Place, _Text] = field(default_factory=dict)
 
@@ -82,21 +86,25 @@ class Finder:
         """The newest `MAX_ERRORS` errors that are asked for, newest first."""
         if asked != self._asked:
             self._asked, self._frames, self._store, self._stored = asked, {}, None, {}
-        frames = {}
+        known, self._frames = self._frames, {}
+        fresh = []
         for part in capture.frames:
             # The frame is kept beside its errors, so that no other one can have the same id meanwhile.
-            known = self._frames.get(id(part.frame))
-            same = known is not None and known[0].frame is part.frame
-            frames[id(part.frame)] = known if known and same else (part, _errors_of(part, asked))
-        self._frames = frames
+            same = known.get(id(part.frame))
+            if same is not None and same[0].frame is part.frame:
+                self._frames[id(part.frame)] = same
+            else:
+                fresh.append(part)
+        for part, levels in zip(fresh, _levels(fresh), strict=True):
+            self._frames[id(part.frame)] = part, _errors_of(part, levels, asked)
         if capture.store is not None:
             self._ask(capture.store, asked)
-        newest = nlargest(MAX_ERRORS, chain(self._stored, *(found for _, found in frames.values())))
+        # A frame whose newest error is older than those of eight others has none of the newest.
+        heads = sorted((next(reversed(places)), key) for key, (_, places) in self._frames.items() if places)
+        found = [self._frames[key] for _, key in heads[-MAX_ERRORS:]]
+        newest = nlargest(MAX_ERRORS, chain(self._stored, *(places for _, places in found)))
         texts = self._stored | {
-            place: _text(part.frame, found[place])
-            for part, found in frames.values()
-            for place in newest
-            if place in found
+            place: _text(part.frame, places[place]) for part, places in found for place in newest if place in places
         }
         paths = {(one.source, one.generation): one.path for one in capture.sources} if newest else {}
         return [_row(place, texts[place], paths.get((place.source, place.generation), "")) for place in newest]
@@ -124,13 +132,21 @@ def _row(place: _Place, text: _Text, path: str) -> ErrorRow:
     return ErrorRow(time_us, level, service, first, os.path.basename(path), place.offset)
 
 
-def _errors_of(part: EventFrame, asked: Asked) -> dict[_Place, int]:
-    """The newest errors of one frame, each with its row.
+def _levels(parts: list[EventFrame]) -> list[npt.NDArray[Any]]:
+    """The ranks of each frame's levels, NaN where there is none: made of all at once, as most frames are small."""
+    if not parts:
+        return []
+    ranks = pl.concat([part.frame["level"] for part in parts]).to_physical().to_numpy()
+    return np.split(ranks, np.cumsum([part.frame.height for part in parts[:-1]]))
+
+
+def _errors_of(part: EventFrame, levels: npt.NDArray[Any], asked: Asked) -> dict[_Place, int]:
+    """The newest errors of one frame, each with its row, the newest last.
 
     By NumPy, as most frames are small: one query of Polars takes longer than all of this.
     """
     frame = part.frame
-    wanted = frame["level"].to_physical().to_numpy() >= asked.rank  # no level: NaN, which is less than nothing
+    wanted = levels >= asked.rank
     if asked.services is not None:
         wanted &= frame["service"].is_in(list(asked.services)).to_numpy()
     rows = np.flatnonzero(wanted)

@@ -47,6 +47,8 @@ def picture(chart: Chart) -> bytes:
     axes = figure.add_subplot()
     starts = pd.DatetimeIndex(chart.window.starts, tz="UTC").as_unit("us")
     plots.stack(axes, starts, chart.window.width_us, list(chart.heights), chart.colours)
+    for bar in axes.patches:
+        bar.set_snap(False)  # snapped to pixels, some of the gaps would close
     start, stop = chart.window.start_us // 1_000_000, chart.window.stop_us // 1_000_000
     labels = ticks(start, stop)
     axes.set_xticks([at / 86_400 for at in labels], list(labels.values()), parse_math=False)

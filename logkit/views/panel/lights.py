@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Final
-
-import numpy as np
 
 from logkit.capture import RESTING
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from logkit.capture import Capture, ThreadStatus
 
 _HELD_SECONDS: Final = 0.5  # a state shorter than this is seen by chance
 _BUSY_SHARE: Final = 0.05
 _LEFT_OUT: Final = RESTING - {"blocked", "retrying"}  # in these it would work, were it not for something else
 Lane = tuple[tuple[str, float], ...]
-"""Per slot of time the state that took most of it ("": none), and the share of it in which the thread did anything."""
+"""Per slot of time the state that took most of it ("": none), and the share of it in which the thread did anything;
+oldest first."""
 LANE_SECONDS: Final = 12.0
 """How far back a thread's lane goes."""
 LANE_SLOTS: Final = 60
 """How many pieces a lane has."""
+_SLOT_SECONDS: Final = LANE_SECONDS / LANE_SLOTS
 _ORDER: Final = ("logkit-watcher", "logkit-notify", "logkit-worker", "logkit-writer", "logkit-sink")
 
 
@@ -56,36 +55,57 @@ def thread_rows(capture: Capture, before: Capture | None) -> tuple[ThreadRow, ..
     return tuple(rows)
 
 
-def lanes(capture: Capture) -> dict[str, Lane]:
-    """What each thread did in the last `LANE_SECONDS`: one pair per slot of time, oldest first.
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """What each thread did in the last whole slots of time: a lane by its name, up to slot `stop` of the clock."""
 
-    Waiting for work does not count; being blocked does, for that is by somebody else, as does a pause between tries.
-    """
-    return {thread.name: _lane(thread, capture.clock) for thread in capture.threads}
+    stop: int = 0
+    of: Mapping[str, Lane] = field(default_factory=dict)
+
+    def next(self, capture: Capture) -> Lanes:
+        """Those up to this capture, which is not before the last one. Of what was known only new slots are looked at.
+
+        Waiting for work does not count; being blocked does, for that is by somebody else, as does a pause between
+        tries.
+        """
+        stop = int(capture.clock / _SLOT_SECONDS)
+        return Lanes(stop, {thread.name: self._lane(thread, capture.clock, stop) for thread in capture.threads})
+
+    def _lane(self, thread: ThreadStatus, clock: float, stop: int) -> Lane:
+        before = self.of.get(thread.name)
+        first = max(self.stop, stop - LANE_SLOTS) if before else stop - LANE_SLOTS
+        fresh = tuple(map(_most, _spent(thread, clock, first, stop)))
+        return (*before, *fresh)[-LANE_SLOTS:] if before else fresh
 
 
-def _lane(thread: ThreadStatus, clock: float) -> Lane:
-    edges = np.linspace(clock - LANE_SECONDS, clock, LANE_SLOTS + 1)
-    spans: dict[str, list[float]] = {}
-    recent = [chunk for chunk in thread.intervals if chunk and chunk[-1][3] > edges[0]]
-    for state, _, start, end in (*chain.from_iterable(recent), (thread.state, "", thread.since, clock)):
-        if state not in _LEFT_OUT:
-            spans.setdefault(state, []).extend((start, end))
-    if not spans:
-        return (("", 0.0),) * LANE_SLOTS
-    shares = np.array([_spent(np.array(ends), edges) for ends in spans.values()]) * LANE_SLOTS / LANE_SECONDS
-    busy, names = shares.sum(axis=0), list(spans)
-    most = zip(shares.argmax(axis=0).tolist(), busy.tolist(), strict=True)
-    return tuple((names[at], share) if share > 1e-6 else ("", 0.0) for at, share in most)  # less only touches a slot
+NOTHING_DONE: Final = Lanes()
+"""Before the first look."""
 
 
-def _spent(ends: npt.NDArray[np.float64], edges: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """How many seconds between each two edges lie in intervals: `ends` are their starts and ends, ascending."""
-    sofar = np.zeros(len(ends))
-    sofar[1::2] = np.cumsum(ends[1::2] - ends[::2])
-    sofar[2::2] = sofar[1:-1:2]
-    spent: npt.NDArray[np.float64] = np.diff(np.interp(edges, ends, sofar))
-    return spent
+def _spent(thread: ThreadStatus, clock: float, first: int, stop: int) -> list[dict[str, float]]:
+    """For each slot in [first, stop) how many seconds the thread was in which states."""
+    slots: list[dict[str, float]] = [{} for _ in range(first, stop)]
+    for state, start, end in _since(thread, clock, first * _SLOT_SECONDS):
+        if state in _LEFT_OUT:
+            continue
+        for at in range(max(first, int(start / _SLOT_SECONDS)), min(stop, int(end / _SLOT_SECONDS) + 1)):
+            seconds = min(end, (at + 1) * _SLOT_SECONDS) - max(start, at * _SLOT_SECONDS)
+            slots[at - first][state] = slots[at - first].get(state, 0.0) + seconds
+    return slots
+
+
+def _since(thread: ThreadStatus, clock: float, begin: float) -> Iterator[tuple[str, float, float]]:
+    """The thread's states after this instant, each with its start and end, the newest first."""
+    yield thread.state, thread.since, clock
+    for state, _, start, end in chain.from_iterable(map(reversed, reversed(thread.intervals))):
+        if end <= begin:
+            return
+        yield state, start, end
+
+
+def _most(spent: dict[str, float]) -> tuple[str, float]:
+    busy = sum(spent.values()) / _SLOT_SECONDS
+    return (max(spent, key=lambda state: spent[state]), min(1.0, busy)) if busy > 1e-6 else ("", 0.0)
 
 
 def _place(thread: ThreadStatus) -> tuple[bool, int, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logkit.views.panel.head import Fact, Health, facts, health
-from logkit.views.panel.lights import Lane, ThreadRow, lanes, thread_rows
+from logkit.views.panel.lights import Lane, ThreadRow, thread_rows
 from logkit.views.panel.sinks import SinkRow, sink_rows
 from logkit.views.panel.traffic import Chart, ServiceRow, chart, selected, service_rows
 
@@ -32,7 +32,7 @@ class Look:
     """Why there are no errors, or not all."""
     sinks: tuple[SinkRow, ...]
     threads: tuple[ThreadRow, ...]
-    lanes: dict[str, Lane]
+    lanes: Mapping[str, Lane]
     """What each thread did last, by its name."""
     selected: tuple[int, int, int, int] | None
     """Start and end of the selection in µs, events and errors in it."""
@@ -53,7 +53,7 @@ def look(moment: Moment, counts: Counts, errors: Sequence[ErrorRow], errors_note
         errors_note=errors_note,
         sinks=sink_rows(capture),
         threads=thread_rows(capture, moment.before),
-        lanes=lanes(capture),
+        lanes=moment.lanes.of,
         selected=selected(counts, wanted),
     )
 
@@ -64,4 +64,4 @@ def quiet_key(moment: Moment, wanted: Wanted) -> object:
     if not moment.meter.still:
         return None
     lights = tuple((row.name, row.light) for row in thread_rows(capture, moment.before))
-    return capture.version, capture.state, capture.queue_depth, capture.store_status, lights, wanted
+    return capture.version, capture.state, capture.queue_depth, sink_rows(capture), lights, wanted

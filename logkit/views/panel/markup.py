@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Final
 from logkit.views.panel.head import rate
 from logkit.views.panel.lights import LANE_SECONDS
 from logkit.views.panel.sheet import BAD, BUSY, GOOD, WARN
-from logkit.views.panel.traffic import MAX_BARS
 from logkit.views.style import count, duration, escaped, number, share
 
 if TYPE_CHECKING:
@@ -47,11 +46,8 @@ _LIGHTS: Final = {
 """A colour for what a thread is doing; the word stands beside it. What has none is at rest: an empty ring."""
 
 _SPARK_HEIGHT: Final = 18
-_SPARK_BARS: Final = [
-    ["", *(f"M{at} {_SPARK_HEIGHT}v-{high}h.8V{_SPARK_HEIGHT}z" for high in range(1, _SPARK_HEIGHT + 1))]
-    for at in range(MAX_BARS)
-]
-"""The path of a bar, by its place and its height."""
+_SPARK_BARS: Final = ["m1 0", *(f"v-{high}m1 {high}" for high in range(1, _SPARK_HEIGHT + 1))]
+"""The stroke of a bar by its height, and the way to the next one."""
 
 _KEPT_ROWS: Final = 128
 _NONE: Final = "\u2013"
@@ -182,14 +178,14 @@ def _spark(row: ServiceRow) -> str:
     box = f'viewBox="0 0 {bars} {_SPARK_HEIGHT}" preserveAspectRatio="none" aria-hidden="true"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lk-spark" {box}>'
-        f'<path d="{_bars(row.spark, high)}" fill="#8a97a5"></path>'
-        f'<path d="{_bars(row.spark_errors, high)}" fill="{BAD}"></path></svg>'
+        f'<path d="{_bars(row.spark, high)}" stroke="#8a97a5" stroke-width=".8"></path>'
+        f'<path d="{_bars(row.spark_errors, high)}" stroke="{BAD}" stroke-width=".8"></path></svg>'
     )
 
 
 def _bars(heights: tuple[int, ...], high: int) -> str:
     """What is there at all is at least as high as one pixel."""
-    return "".join([_SPARK_BARS[at][-(-_SPARK_HEIGHT * height // high)] for at, height in enumerate(heights)])
+    return f"M.5 {_SPARK_HEIGHT}" + "".join([_SPARK_BARS[-(-_SPARK_HEIGHT * height // high)] for height in heights])
 
 
 def errors(look: Look) -> str:

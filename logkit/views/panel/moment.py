@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
+import numpy as np
+
+from logkit.views.panel.lights import NOTHING_DONE, Lanes
 from logkit.views.panel.meter import NOTHING_YET, Meter, Sample
 
 if TYPE_CHECKING:
@@ -38,15 +41,16 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One instant of a monitor as all its panels see it: the capture, the one before, and the meter up to it."""
+    """One instant of a monitor as all its panels see it: the capture, the one before, and what led up to it."""
 
     capture: Capture
     before: Capture | None = None
     meter: Meter = NOTHING_YET
+    lanes: Lanes = NOTHING_DONE
 
     def next(self, capture: Capture) -> Moment:
         """The moment after this one."""
-        return Moment(capture, self.capture, self.meter.fed(sample_of(capture, self)))
+        return Moment(capture, self.capture, self.meter.fed(sample_of(capture, self)), self.lanes.next(capture))
 
 
 def sample_of(capture: Capture, before: Moment | None = None) -> Sample:
@@ -54,7 +58,8 @@ def sample_of(capture: Capture, before: Moment | None = None) -> Sample:
     if before is not None and before.capture.version == capture.version and before.meter.samples:
         last = before.meter.samples[-1]
         return Sample(capture.clock, last.events, last.disk_bytes, last.read_bytes)
-    events = sum(int(part.tables.totals.counts[0].sum()) for part in capture.parts or ())
+    totals = [part.tables.totals.counts[0] for part in capture.parts or ()]
+    events = int(np.concatenate(totals).sum()) if totals else 0
     disk = sum(status.size_bytes for status in capture.sources)
     return Sample(capture.clock, events, disk, disk - sum(map(_unread, capture.sources)))
 

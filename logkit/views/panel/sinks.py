@@ -1,4 +1,4 @@
-"""Pure: where events go to stay, a line for each."""
+"""Pure: where events go to stay, and the alerts that are up: a line for each."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from logkit.views.panel.head import Tone, size
 from logkit.views.style import count
 
 if TYPE_CHECKING:
-    from logkit.capture import Capture, StoreStatus
+    from logkit.capture import AlertStatus, Capture, SinkStatus, StoreStatus
 
 
 @dataclass(frozen=True, slots=True)
 class SinkRow:
-    """A sink: what it is called, the state it is in, and what is said beside it."""
+    """A sink or an alert: what it is called, the state it is in, and what is said beside it."""
 
     name: str
     state: str
@@ -24,9 +24,10 @@ class SinkRow:
 
 
 def sink_rows(capture: Capture) -> tuple[SinkRow, ...]:
-    """One row per sink."""
-    store = capture.store_status
-    return () if store is None else (_store(store),)
+    """One row per sink, the store first, then one per alert that is up or fails."""
+    store = () if capture.store_status is None else (_store(capture.store_status),)
+    alerts = [_alert(one) for one in capture.alerts if one.state != "quiet" or one.error]
+    return (*store, *map(_sink, capture.sinks), *alerts)
 
 
 def _store(store: StoreStatus) -> SinkRow:
@@ -37,3 +38,26 @@ def _store(store: StoreStatus) -> SinkRow:
         said.append(store.error)
     tone: Tone = "bad" if store.error else "busy" if store.state == "writing" else "good"
     return SinkRow(os.path.basename(store.path), store.state, " \u00b7 ".join(said), tone)
+
+
+def _sink(sink: SinkStatus) -> SinkRow:
+    said = [count(sink.events, "event") + " sent"]
+    if sink.waiting_events:
+        said.append(f"{count(sink.waiting_events, 'event')} wait ({size(sink.waiting_bytes)})")
+    if sink.dropped_events:
+        said.append(f"{count(sink.dropped_events, 'event')} dropped")
+    if sink.dead_letters:
+        said.append(f"{count(sink.dead_letters, 'dead letter')}")
+    if sink.error:
+        said.append(sink.error)
+    tone: Tone = "busy" if sink.state == "writing" else "good"
+    if sink.dropped_events or sink.dead_letters:
+        tone = "warn"
+    if sink.error or sink.state == "failed":
+        tone = "bad"
+    return SinkRow(sink.name, sink.state, " \u00b7 ".join(said), tone)
+
+
+def _alert(alert: AlertStatus) -> SinkRow:
+    said = " \u00b7 ".join(["alert", f"fired {count(alert.fired, 'time')}", *([alert.error] if alert.error else [])])
+    return SinkRow(alert.name, alert.state, said, "bad" if alert.error or alert.state == "firing" else "warn")

@@ -74,8 +74,9 @@ def chart(counts: Counts, wanted: Wanted) -> Chart | None:
     """The stacked timeline; by level the severe ones at the bottom, by service the busiest."""
     if counts.window is None:
         return None
-    cells = counts.cells[wanted_services(counts.names, wanted.services)]
-    cells = cells[:, wanted_levels(wanted.min_level)]
+    services, levels = wanted_services(counts.names, wanted.services), wanted_levels(wanted.min_level)
+    cells = counts.cells if services.all() else counts.cells[services]
+    cells = cells if levels.all() else cells[:, levels]
     if wanted.by == "service":
         return _by_service(counts, wanted, cells.sum(axis=1))
     heights = dict(zip(_level_names(wanted.min_level), cells.sum(axis=0), strict=True))
@@ -115,19 +116,19 @@ def service_rows(counts: Counts, wanted: Wanted) -> tuple[list[ServiceRow], int]
     Worse is more errors, then an odd silence, then more events.
     """
     levels = wanted_levels(wanted.min_level)
-    chosen = np.flatnonzero(wanted_services(counts.names, wanted.services))
-    timed = counts.window is not None
-    events = (counts.cells[:, levels].sum(axis=(1, 2)) if timed else counts.totals[:, levels].sum(axis=1)).tolist()
     errors_at = levels & (np.arange(len(levels)) >= ERROR)
-    errors = (
-        counts.cells[:, errors_at].sum(axis=(1, 2)) if timed else counts.totals[:, errors_at].sum(axis=1)
-    ).tolist()
-    silent, seconds = _silence(counts), _covered_seconds(counts)
+    chosen = np.flatnonzero(wanted_services(counts.names, wanted.services))
+    every = counts.cells.sum(axis=1)
+    bars = every if levels.all() else counts.cells[:, levels].sum(axis=1)
+    error_bars = counts.cells[:, errors_at].sum(axis=1)
+    timed = counts.window is not None
+    events = (bars.sum(axis=1) if timed else counts.totals[:, levels].sum(axis=1)).tolist()
+    errors = (error_bars.sum(axis=1) if timed else counts.totals[:, errors_at].sum(axis=1)).tolist()
+    silent, seconds = _silence(counts, every), _covered_seconds(counts, every)
     worst = sorted(chosen.tolist(), key=lambda at: (-errors[at], silent[at] is None, -events[at], counts.names[at]))
     shown = worst[:MAX_SERVICES]
     p95 = counts.quantile_ms(0.95, np.isin(np.arange(len(counts.names)), shown), levels)
-    cells = counts.cells[shown]
-    sparks, spark_errors = _sparks(cells[:, levels].sum(axis=1)), _sparks(cells[:, errors_at].sum(axis=1))
+    sparks, spark_errors = _sparks(bars[shown]), _sparks(error_bars[shown])
     rows = [
         ServiceRow(
             name=counts.names[at],
@@ -152,16 +153,16 @@ def _newest(counts: Counts) -> int:
     return int(inside.max(initial=counts.window.start_us))
 
 
-def _covered_seconds(counts: Counts) -> float:
+def _covered_seconds(counts: Counts, per_bucket: npt.NDArray[np.int64]) -> float:
     """How much of the window there are events in: from the first bucket with any to the newest event."""
     if counts.window is None:
         return 1.0
-    full = np.flatnonzero(counts.cells.any(axis=(0, 1)))
+    full = np.flatnonzero(per_bucket.any(axis=0))
     first = counts.window.start_us + (int(full[0]) if len(full) else 0) * counts.window.width_us
     return max(1.0, (_newest(counts) - first) / 1e6)
 
 
-def _silence(counts: Counts) -> list[int | None]:
+def _silence(counts: Counts, per_bucket: npt.NDArray[np.int64]) -> list[int | None]:
     """For each service how long it has said nothing, in µs of the logs' own time, where that is odd.
 
     Odd is longer than ten times the mean pause between its events before, than a twentieth of the window, and than
@@ -170,7 +171,6 @@ def _silence(counts: Counts) -> list[int | None]:
     window = counts.window
     if window is None:
         return [None] * len(counts.names)
-    per_bucket = counts.cells.sum(axis=1)
     events, ever = per_bucket.sum(axis=1), counts.totals.sum(axis=1)
     first = window.start_us + per_bucket.astype(np.bool_).argmax(axis=1) * window.width_us
     gap = _newest(counts) - counts.last_us
