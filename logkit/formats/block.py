@@ -3,7 +3,7 @@
 A block is parsed without a Python loop over its lines: a delimiter is looked up once for the whole
 block (`Block.positions`), a field of every record is a pair of position arrays (`Text`), and only
 a field somebody wants becomes strings (`Text.series`), which then point into the block instead of
-copying it. All of it is NumPy, which releases the GIL.
+copying it. All of it is NumPy or compiled (`kernels`), which releases the GIL.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from logkit.formats import kernels
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,7 +69,10 @@ class Block:
         """Where `byte` occurs, ascending; looked up once per block."""
         found = self._positions.get(byte)
         if found is None:
-            found = np.flatnonzero(self.bytes[: self.size] == byte)
+            if kernels.compiled:
+                found = kernels.positions(self.data, self.size, byte)
+            else:
+                found = np.flatnonzero(self.bytes[: self.size] == byte)
             self._positions[byte] = found
         return found
 

@@ -12,6 +12,7 @@ import polars as pl
 from logkit.errors import FormatError
 from logkit.formats.base import Facts
 from logkit.formats.block import Block, Mask, Text
+from logkit.formats.decimals import read_decimals
 from logkit.formats.distinct import distinct
 from logkit.formats.levels import (
     NONE,
@@ -118,9 +119,17 @@ def build_facts(
     duration = None
     for name, milliseconds in DURATIONS.items():
         if name in fields and duration is None:
-            numbers = _strings(name, fields[name], sound).cast(pl.Float64, strict=False) * milliseconds
-            duration = numbers.fill_null(np.nan).to_numpy()
+            duration = _numbers(fields[name] if sound is None else _within(fields[name], sound)) * milliseconds
     return Facts(us if timed.all() else np.where(timed, us, -1), codes, services, service, duration, ok, reason)
+
+
+def _numbers(text: Text) -> npt.NDArray[np.float64]:
+    """The numbers that fields hold, NaN where there is none."""
+    values, known = read_decimals(text)
+    odd = np.flatnonzero(~known)
+    if len(odd):
+        values[odd] = text.take(odd).series().cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+    return values
 
 
 def _names(fields: Mapping[str, Text], ok: Mask | None, size: int) -> tuple[list[str], Ints]:

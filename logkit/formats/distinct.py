@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from logkit.formats import kernels
 from logkit.formats.block import DELETE, Text
 
 Ints = npt.NDArray[np.int64]
@@ -24,6 +25,8 @@ def distinct(text: Text) -> tuple[list[str], Ints]:
     Rows fall into the slots of a hash table; those that equal the row that came to stand for their slot are done, the
     others go on with another hash. Few texts take one round, and each round is a few array operations.
     """
+    if kernels.compiled and (found := kernels.distinct(text.block.data, text.block.size, text.start, text.stop)):
+        return _texts(text, found[0]), found[1]
     length = text.stop - text.start
     if int(length.max(initial=0)) > _LONGEST:
         return _by_strings(text)
@@ -32,7 +35,7 @@ def distinct(text: Text) -> tuple[list[str], Ints]:
     for word in words:
         key = (key ^ word) * _FACTORS[0]
         key ^= key >> np.uint64(29)
-    place, found = np.zeros(len(text), np.int64), 0
+    place, count = np.zeros(len(text), np.int64), 0
     owner, number = np.empty(1 << _BITS, np.int64), np.empty(len(text), np.int64)
     owners: list[Ints] = []
     todo, rounds = np.arange(len(text)), 0
@@ -41,8 +44,8 @@ def distinct(text: Text) -> tuple[list[str], Ints]:
         owner[slot] = todo
         mine = owner[slot]
         first = todo[mine == todo]
-        number[first] = np.arange(found, found + len(first))
-        found += len(first)
+        number[first] = np.arange(count, count + len(first))
+        count += len(first)
         owners.append(first)
         same = length[mine] == length[todo]
         for word in words:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from logkit.formats.base import Parsed, TimeRules
-from logkit.formats.block import Lines, Mask, Records
+from logkit.formats.base import Facts, Parsed, TimeRules
+from logkit.formats.block import Lines, Mask, Positions, Records, Text
+from logkit.formats.distinct import distinct
 from logkit.formats.frames import messages, nothing, ordered, spread, wanted
-from logkit.formats.jsonquery import as_series, extract, extract_if_valid, json_texts, valid_json, without
+from logkit.formats.jsonquery import extract, extract_if_valid, json_texts, valid_json, without
+from logkit.formats.jsonscan import Scan, can_scan, scan
 from logkit.formats.keys import HEAD_RECORDS, Field, Path, Sample, choose_fields
-from logkit.formats.values import durations_of, integers_of, levels_of, nulls, text_of, times_of
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from logkit.formats.levels import NONE
+from logkit.formats.values import (
+    durations_of,
+    instants_of,
+    integers_of,
+    levels_of,
+    milliseconds_of,
+    nulls,
+    ranks_of,
+    text_of,
+    times_of,
+)
 
 REASON: Final = "not a JSON object"
 _DEPTH: Final = 3  # levels of nesting in which the head is searched for the names we know
@@ -69,6 +79,37 @@ class JsonLines:
     def parse(self, records: Records, times: TimeRules, *, stats_only: bool = False) -> Parsed:
         """Read the records; those that are no JSON object are not ok."""
         fields = wanted(self.fields, stats_only=stats_only)
+        if not can_scan(fields):
+            return self._query(records, fields, times, stats_only=stats_only)
+        found = scan(records, fields)
+        if not found.sure.any():
+            return self._query(records, fields, times, stats_only=stats_only)
+        if found.sure.all():
+            return Parsed(_scanned(found, fields, records, times, stats_only=stats_only), found.sure, REASON)
+        good, odd = np.flatnonzero(found.sure), np.flatnonzero(~found.sure)
+        part = self._query(records.take(odd), fields, times, stats_only=stats_only)
+        frame = _scanned(found.take(good), fields, records.take(good), times, stats_only=stats_only)
+        order, ok = np.empty(len(records), np.int64), found.sure.copy()
+        order[good], order[odd], ok[odd] = np.arange(len(good)), np.arange(len(good), len(order)), part.ok
+        return Parsed(pl.concat([frame, part.frame])[order], ok, REASON)
+
+    def facts(self, records: Records, times: TimeRules) -> Facts | None:
+        """What statistics need of the records: see `base.Counting`."""
+        fields = wanted(self.fields, stats_only=True)
+        if not can_scan(fields):
+            return None
+        found = scan(records, fields)
+        facts = _facts(found, fields, times)
+        odd = np.flatnonzero(~found.sure)
+        if not len(odd):
+            return facts
+        if 2 * len(odd) > len(records):
+            return None
+        part = self._query(records.take(odd), fields, times, stats_only=True)
+        return _merged(facts, odd, part)
+
+    def _query(self, records: Records, fields: tuple[Field, ...], times: TimeRules, *, stats_only: bool) -> Parsed:
+        """Any records, by DuckDB."""
         ok = _opening(records)
         chosen = records if ok.all() else records.take(ok)
         if not len(chosen):
@@ -81,7 +122,12 @@ class JsonLines:
             ok[ok] = valid_json(texts)
             chosen = records.take(ok)
             table = extract(json_texts(chosen), fields, more=more)
-        frame = _frame(table, fields, chosen, times, stats_only=stats_only)
+        # Times have a blank behind them.
+        columns = [
+            text_of(table.column(index), field.kind in ("time", "instant")) for index, field in enumerate(fields)
+        ]
+        left = table.column(len(fields)).to_numpy().astype(np.bool_) if more else np.ones(len(chosen), np.bool_)
+        frame = _frame(columns, left, fields, chosen, times, stats_only=stats_only)
         return Parsed(spread(frame, ok), ok, REASON)
 
 
@@ -132,29 +178,72 @@ def _opening(records: Records) -> Mask:
     return opening
 
 
-def _frame(
-    table: pa.Table, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool
+def _scanned(
+    found: Scan, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool
 ) -> pl.DataFrame:
-    """The columns of records that are all objects."""
+    return _frame(found.texts, found.more > 0, fields, records, times, stats_only=stats_only)
+
+
+def _facts(found: Scan, fields: tuple[Field, ...], times: TimeRules) -> Facts:
+    """What statistics need of the records it is certain of."""
+    size = len(found.sure)
+    facts = Facts(np.full(size, -1), np.full(size, NONE, np.uint8), [], np.full(size, -1), None, found.sure, REASON)
+    for field, (text, valid) in zip(fields, found.texts, strict=True):
+        if field.kind == "time":
+            us, ok = instants_of(text, valid, times, field.detail)
+            facts = replace(facts, us=us if ok.all() else np.where(ok, us, -1))
+        elif field.kind == "level":
+            facts = replace(facts, level=ranks_of(text, valid, field.detail))
+        elif field.kind == "duration":
+            facts = replace(facts, duration_ms=milliseconds_of(text, valid, float(field.detail)))
+        else:
+            services, service = distinct(text)
+            facts = replace(facts, services=services, service=service if valid.all() else np.where(valid, service, -1))
+    return facts
+
+
+def _merged(facts: Facts, rows: Positions, rest: Parsed) -> Facts:
+    """The facts, those of some rows taken from what was parsed of them."""
+    frame, size = rest.frame, len(facts)
+    us, level, service, ok = (np.array(column) for column in (facts.us, facts.level, facts.service, facts.ok))
+    us[rows] = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy()
+    level[rows] = frame["level"].to_physical().fill_null(NONE).to_numpy()
+    place = {name: at for at, name in enumerate(dict.fromkeys((*facts.services, *frame["service"].drop_nulls())))}
+    service[rows] = [-1 if name is None else place[name] for name in frame["service"].to_list()]
+    ok[rows] = rest.ok
+    duration = facts.duration_ms
+    if "duration_ms" in frame.columns:
+        duration = np.full(size, np.nan) if duration is None else np.array(duration)
+        duration[rows] = frame["duration_ms"].fill_null(np.nan).to_numpy()
+    return Facts(us, level, list(place), service, duration, ok, REASON)
+
+
+def _frame(
+    found: Sequence[tuple[Text, Mask]],
+    left: Mask,
+    fields: tuple[Field, ...],
+    records: Records,
+    times: TimeRules,
+    *,
+    stats_only: bool,
+) -> pl.DataFrame:
+    """The columns of records that are all objects; `left` are those with keys that the fields do not account for."""
     columns: dict[str, pl.Series] = {}
     lost = np.zeros(len(records), np.bool_)
-    for index, field in enumerate(fields):
-        column = table.column(index)
-        series = _read(field, column, times).rename(field.column)
+    for (text, valid), field in zip(found, fields, strict=True):
+        series = _read(field, text, valid, times).rename(field.column)
         columns[field.column] = series
-        if field.converted and field.key is not None and series.null_count() > column.null_count:
-            lost |= series.is_null().to_numpy() & column.is_valid().to_numpy()
+        if field.converted and field.key is not None and series.null_count():
+            lost |= series.is_null().to_numpy() & valid
     if not stats_only:
-        columns["attributes"] = _attributes(table, fields, records, lost)
+        columns["attributes"] = _attributes(left, fields, records, lost)
         columns["message"] = messages(columns.get("message"), records)
     return ordered(columns, len(records), stats_only=stats_only)
 
 
-def _attributes(table: pa.Table, fields: tuple[Field, ...], records: Records, lost: Mask) -> pl.Series:
+def _attributes(left: Mask, fields: tuple[Field, ...], records: Records, lost: Mask) -> pl.Series:
     """The JSON text of what the fields leave of each object, null where that is nothing."""
-    flagged = table.num_columns > len(fields)
-    more = table.column(len(fields)).to_numpy().astype(np.bool_) if flagged else np.ones(len(records), np.bool_)
-    rest = _left(nulls(pl.String(), len(records)), records, more & ~lost, fields)
+    rest = _left(nulls(pl.String(), len(records)), records, left & ~lost, fields)
     # What a column could not hold must not vanish: such records keep the keys of all converted columns.
     return _left(rest, records, lost, tuple(field for field in fields if not field.converted))
 
@@ -168,14 +257,14 @@ def _left(rest: pl.Series, records: Records, rows: Mask, fields: tuple[Field, ..
     return rest.scatter(np.flatnonzero(rows), without(json_texts(records.take(rows)), fields))
 
 
-def _read(field: Field, column: pa.ChunkedArray, times: TimeRules) -> pl.Series:
+def _read(field: Field, text: Text, valid: Mask, times: TimeRules) -> pl.Series:
     if field.kind in ("time", "instant"):
-        return times_of(*text_of(column, 1), times, field.detail)
+        return times_of(text, valid, times, field.detail)
     if field.kind == "level":
-        return levels_of(*text_of(column), field.detail)
-    series = as_series(column)
+        return levels_of(text, valid, field.detail)
     if field.kind == "duration":
-        return durations_of(series, float(field.detail))
+        return durations_of(text.series(valid=valid), float(field.detail))
+    series = text.series(valid=None if valid.all() else valid)
     if field.kind == "integer":
         return integers_of(series)
     return series.str.strip_chars_end("\r\n") if field.kind == "line" else series

@@ -100,6 +100,11 @@ class Shape:
     padded: npt.NDArray[np.uint64]
     letters: npt.NDArray[np.uint64]
 
+    @property
+    def masks(self) -> npt.NDArray[np.uint64]:
+        """All of them, one to a row."""
+        return np.stack([self.literal, self.literals, self.digits, self.padded, self.letters])
+
 
 @lru_cache(maxsize=256)
 def layouts(text: str) -> tuple[Layout, ...]:

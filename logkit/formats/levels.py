@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from logkit.formats import kernels
 from logkit.formats.block import Text
 from logkit.formats.seconds import short_numbers
 from logkit.schema import LEVEL, LEVELS
@@ -78,6 +79,9 @@ def read_levels(text: Text, kind: LevelWords = "words") -> pl.Series:
 def level_codes(text: Text, kind: LevelWords = "words") -> Codes:
     """As `read_levels`, as ranks in `schema.LEVELS`; `NONE` where the field is no level word."""
     table = _table(kind)
+    if kernels.compiled:
+        hashed = (table.key, table.rest, table.codes)
+        return kernels.levels(text.block.data, text.start, text.stop, NONE, _BITS, int(table.factor), hashed)
     length = text.stop - text.start
     first = _KEEP[np.clip(length, 0, 8)]
     key = (text.block.words(text.start) & first) | (first & _CASE)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import groupby
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from logkit.formats import kernels
 from logkit.formats.base import TimeRules
 from logkit.formats.block import Block, Mask, Positions, Text
 from logkit.formats.constraints import conforms, whole_characters
 from logkit.formats.pattern import MESSAGE, SKIPPED, TIME, Field, Literal, Pattern, Step
+from logkit.formats.program import Program, program
 from logkit.formats.seek import SMALL, near, next_byte, skip_blanks, trim_blanks
 from logkit.formats.timestamps import scan_times
 from logkit.formats.window import WIDTH, Window
@@ -83,8 +86,14 @@ def match_one(
     """One pattern, or its first `steps` steps, against the line that begins at each position."""
     size = len(start)
     rows = _Rows(block, start, limit, np.ones(size, np.bool_), np.zeros(size, np.int64), np.zeros(size, np.bool_))
-    for step in pattern.steps[:steps]:
-        _take(rows, step, layout, rules)
+    for timed, group in groupby(pattern.steps[:steps], _is_time):
+        part = tuple(group)
+        code = program(part) if kernels.compiled and not timed else None
+        if code is not None:
+            _take_compiled(rows, code, part, layout, rules)
+        else:
+            for step in part:
+                _take(rows, step, layout, rules)
     if steps is None and pattern.steps[-1].to_the_end:
         rows.ok &= skip_blanks(block, rows.pos) >= rows.limit
     return Match(rows.fields, rows.us, rows.timed, rows.ok, rows.pos)
@@ -130,6 +139,31 @@ def _merge(into: Match, todo: Positions, part: Match) -> None:
             whole.start[todo] = text.start[fits] if text is not None else 0
             whole.stop[todo] = text.stop[fits] if text is not None else 0
     into.us[todo], into.timed[todo], into.ok[todo] = part.us[fits], part.timed[fits], True
+
+
+def _is_time(step: Step) -> bool:
+    return step.field is not None and step.field.name == TIME
+
+
+def _take_compiled(rows: _Rows, code: Program, steps: tuple[Step, ...], layout: str, rules: TimeRules) -> None:
+    """Steps without a time, by a kernel; rows it is not certain of step by step."""
+    block = rows.block
+    begin, good = rows.pos, rows.ok
+    rows.pos, rows.ok, out, sure = kernels.fields(
+        block.data, block.size, code.steps, code.texts, len(code.names), begin, rows.limit, good
+    )
+    found = {name: Text(block, *out[slot]) for slot, name in enumerate(code.names)}
+    todo = np.flatnonzero(~sure & good)
+    if len(todo):
+        size = len(todo)
+        times = np.zeros(size, np.int64), np.zeros(size, np.bool_)
+        rest = _Rows(block, begin[todo], rows.limit[todo], np.ones(size, np.bool_), *times)
+        for step in steps:
+            _take(rest, step, layout, rules)
+        rows.pos[todo], rows.ok[todo] = rest.pos, rest.ok
+        for name, text in rest.fields.items():
+            found[name].start[todo], found[name].stop[todo] = text.start, text.stop
+    rows.fields |= found
 
 
 def _take(rows: _Rows, step: Step, layout: str, rules: TimeRules) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from logkit.formats import kernels
 from logkit.formats.base import TimeRules
 from logkit.formats.block import Block, Lines, Mask, Positions, Text
 from logkit.formats.civil import DAY, SECOND
@@ -96,6 +97,9 @@ def _shaped(lines: Lines, form: Shape) -> Mask:
     rows = np.flatnonzero(fits)
     if not len(rows):
         return fits
+    if kernels.compiled:
+        fits[rows] = kernels.shaped(lines.block.data, lines.start[rows], lines.stop[rows], form.width, form.masks)
+        return fits
     words = _gather(lines.block, lines.start[rows], form.width)
     good = np.ones(len(rows), np.bool_)
     for i in range(words.shape[1]):
@@ -165,6 +169,28 @@ def _scan_runs(
     block: Block, start: Positions, limit: Positions, layout: Layout, rules: TimeRules
 ) -> tuple[Ints, Mask, Positions]:
     """Rows whose bytes around the seconds equal those of the row above share all but their seconds."""
+    us, ok, stop, run, heads = _runs(block, start, limit, layout)
+    cursor = Cursor(block, start[heads], limit[heads], np.ones(len(heads), np.bool_))
+    cursor.read_all(layout.head)
+    before = cursor.pos = stop[heads]
+    for element in layout.tail:
+        cursor.read(element)
+    base, fits = complete(cursor, rules)
+    us += base[run]
+    if not fits.all():
+        ok &= fits[run]
+    return us, ok, stop + (cursor.pos - before)[run] if layout.tail else stop
+
+
+def _runs(
+    block: Block, start: Positions, limit: Positions, layout: Layout
+) -> tuple[Ints, Mask, Positions, Ints, Positions]:
+    """The seconds in µs, which rows have such, where they end, each row's run and the row each run begins with."""
+    if kernels.compiled:
+        tail = -1 if layout.tail and layout.tail[0].code == "z" else _tail_width(layout)
+        found = kernels.runs(block.data, start, limit, layout.width, layout.seconds, layout.fraction, tail)
+        if found is not None and (found[2] <= limit).all():
+            return found
     words = _gather(block, start, layout.width)
     if spare := -layout.width % 8:
         words[:, -1] &= np.uint64((1 << (64 - 8 * spare)) - 1)
@@ -176,26 +202,18 @@ def _scan_runs(
     if layout.tail:
         last = _tail_words(block, stop, layout) & _FIRST[np.clip(limit - stop, 0, 8)]
         new[1:] |= last[1:] != last[:-1]
-    heads = np.flatnonzero(new)
-    cursor = Cursor(block, start[heads], limit[heads], np.ones(len(heads), np.bool_))
-    cursor.read_all(layout.head)
-    before = cursor.pos = stop[heads]
-    for element in layout.tail:
-        cursor.read(element)
-    base, fits = complete(cursor, rules)
-    run = np.cumsum(new) - 1
-    us += base[run]
-    if not fits.all():
-        ok &= fits[run]
-    return us, ok, stop + (cursor.pos - before)[run] if layout.tail else stop
+    return us, ok, stop, np.cumsum(new) - 1, np.flatnonzero(new)
+
+
+def _tail_width(layout: Layout) -> int:
+    return min(sum(element.longest for element in layout.tail), 8)
 
 
 def _tail_words(block: Block, at: Positions, layout: Layout) -> Words:
     """What can be of the tail, so that text behind it does not part runs."""
     word = block.words(at)
     if layout.tail[0].code != "z":
-        width = min(sum(element.longest for element in layout.tail), 8)
-        return word & np.uint64((1 << (8 * width)) - 1)
+        return word & np.uint64((1 << (8 * _tail_width(layout))) - 1)
     first, second = (word & _BYTE).astype(np.uint8), ((word >> np.uint64(8)) & _BYTE).astype(np.uint8)
     kept = _ZONE_KEPT[first]
     if (blank := first == 32).any():

@@ -10,8 +10,10 @@ import polars as pl
 
 from logkit.formats.base import TimeRules
 from logkit.formats.block import PAD, Block, Mask, Text
+from logkit.formats.decimals import read_decimals
 from logkit.formats.levels import (
     NONE,
+    Codes,
     LevelWords,
     as_levels,
     level_codes,
@@ -68,6 +70,13 @@ def times_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> pl.
     any other way `timefinder` knows to write a time. Which of them is tried first is all that `layout`
     ("" or "number") changes. No digit may follow a value in the text's block.
     """
+    us, ok = instants_of(text, valid, rules, layout)
+    instants = pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP)
+    return instants if ok.all() else instants.zip_with(pl.Series(ok), nulls(TIMESTAMP, len(ok)))
+
+
+def instants_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> tuple[npt.NDArray[np.int64], Mask]:
+    """As `times_of`: µs since 1970 in UTC, and which values are times."""
     us, ok = read_times(text, _LAYOUTS[layout], rules)
     ok &= valid
     todo = np.flatnonzero(valid & ~ok & (text.start < text.stop))
@@ -78,8 +87,7 @@ def times_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> pl.
         rest = text.take(todo)
         found = find_times(rest, rules, 0)
         us[todo], ok[todo] = found.us, found.ok & (found.start == rest.start)
-    instants = pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP)
-    return instants if ok.all() else instants.zip_with(pl.Series(ok), nulls(TIMESTAMP, len(ok)))
+    return us, ok
 
 
 def nulls(dtype: pl.DataType, size: int) -> pl.Series:
@@ -92,15 +100,19 @@ def levels_of(text: Text, valid: Mask, scale: str) -> pl.Series:
 
     `scale` is one of those `keys.level_scale` tells apart.
     """
+    return as_levels(ranks_of(text, valid, scale))
+
+
+def ranks_of(text: Text, valid: Mask, scale: str) -> Codes:
+    """As `levels_of`, as ranks in `schema.LEVELS`; `NONE` where it is no level."""
     kind: LevelWords = "letters" if scale == "letters" else "words"
     codes = level_codes(text, kind)
     codes[~valid] = NONE
-    levels = as_levels(codes)
-    todo = np.flatnonzero((codes == NONE) & valid & (text.start < text.stop))
-    if scale not in _SCALES or not len(todo):
-        return levels
-    numbers = text.take(todo).series().cast(pl.Int64, strict=False)
-    return levels.scatter(todo, _SCALES[scale](numbers))
+    todo = np.flatnonzero((codes == NONE) & valid & (text.start < text.stop)) if scale in _SCALES else ()
+    if len(todo):
+        numbers = text.take(todo).series().cast(pl.Int64, strict=False)
+        codes[todo] = _SCALES[scale](numbers).to_physical().fill_null(NONE).to_numpy()
+    return codes
 
 
 def durations_of(values: pl.Series, milliseconds: float) -> pl.Series:
@@ -116,6 +128,16 @@ def durations_of(values: pl.Series, milliseconds: float) -> pl.Series:
     if read.null_count():
         read = read.zip_with(read.is_not_null(), _spans(written))
     return numbers.scatter(odd, read)
+
+
+def milliseconds_of(text: Text, valid: Mask, milliseconds: float) -> npt.NDArray[np.float64]:
+    """As `durations_of`, of fields: NaN where there is none."""
+    values, known = read_decimals(text)
+    values *= milliseconds
+    odd = np.flatnonzero(~known & valid)
+    if len(odd):
+        values[odd] = durations_of(text.take(odd).series(), milliseconds).fill_null(np.nan).to_numpy()
+    return values if valid.all() else np.where(valid, values, np.nan)
 
 
 def integers_of(values: pl.Series) -> pl.Series:

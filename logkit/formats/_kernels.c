@@ -1,0 +1,852 @@
+/* The inner loops of reading, compiled: what `kernels.py` calls where this could be built.
+
+   Every function takes buffers (NumPy arrays, a block's bytes) and writes into arrays the caller made; none keeps
+   anything, calls back or raises for what a log says, and all let the interpreter go while they run. What they cannot
+   tell for certain they say, and the rows concerned are read by the NumPy or DuckDB code that does the same: it, not
+   this, defines what is right, and tests/test_formats_kernels.py holds the two against each other.
+
+   Blocks have PAD zero bytes behind them, so that eight bytes can be loaded at every position up to their size. */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <float.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__SSE2__) && defined(__GNUC__)
+#include <emmintrin.h>
+#define WIDE 1
+#endif
+
+typedef const uint8_t *bytes_t;
+
+#define ONES 0x0101010101010101ULL
+#define HIGH 0x8080808080808080ULL
+#define ZEROS 0x3030303030303030ULL
+
+static inline uint64_t word_at(bytes_t data, int64_t at) {
+    uint64_t word;
+    memcpy(&word, data + at, 8);
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline uint64_t first_bytes(int64_t count) {
+    return count >= 8 ? ~0ULL : count <= 0 ? 0 : (1ULL << (8 * count)) - 1;
+}
+
+static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
+
+static inline int64_t skip_blanks(bytes_t data, int64_t at) {
+    while (data[at] == ' ') at++;
+    return at;
+}
+
+static inline int64_t find_byte(bytes_t data, uint8_t byte, int64_t from, int64_t to) {
+    const uint8_t *found = from < to ? memchr(data + from, byte, (size_t)(to - from)) : NULL;
+    return found ? found - data : to;
+}
+
+/* ---- arguments ---- */
+
+enum { MOST_BUFFERS = 12 };
+
+typedef struct {
+    Py_buffer view[MOST_BUFFERS];
+    int count;
+} buffers_t;
+
+static void release(buffers_t *held) {
+    while (held->count) PyBuffer_Release(&held->view[--held->count]);
+}
+
+/* Take the buffers among `args` from `from` on: writable from the `writable`-th of them. 0 with an exception set. */
+static int take_buffers(buffers_t *held, PyObject *args, Py_ssize_t from, int wanted, int writable) {
+    held->count = 0;
+    if (PyTuple_Size(args) != from + wanted) {
+        PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", from + wanted, PyTuple_Size(args));
+        return 0;
+    }
+    for (int i = 0; i < wanted; i++) {
+        int flags = i < writable ? PyBUF_C_CONTIGUOUS : PyBUF_C_CONTIGUOUS | PyBUF_WRITABLE;
+        if (PyObject_GetBuffer(PyTuple_GetItem(args, from + i), &held->view[i], flags) < 0) {
+            release(held);
+            return 0;
+        }
+        held->count++;
+    }
+    return 1;
+}
+
+static int integers(PyObject *args, long long *into, int wanted) {
+    for (int i = 0; i < wanted; i++) {
+        PyObject *item = PyTuple_GetItem(args, i);
+        if (item == NULL) return 0;
+        into[i] = PyLong_AsLongLong(item);
+        if (into[i] == -1 && PyErr_Occurred()) return 0;
+    }
+    return 1;
+}
+
+static PyObject *too_small(buffers_t *held) {
+    release(held);
+    PyErr_SetString(PyExc_ValueError, "expected arrays that hold a value for each row, found shorter ones");
+    return NULL;
+}
+
+#define ROOM(index, bytes) (held.view[index].len >= (Py_ssize_t)(bytes))
+#define AS(type, index) ((type)held.view[index].buf)
+
+/* ---- lines ---- */
+
+/* positions(size, byte, data, out) -> how often the byte occurs; the places that fit are written. */
+static PyObject *positions(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 2, 1)) return NULL;
+    const int64_t size = number[0];
+    const uint8_t byte = (uint8_t)number[1];
+    if (size < 0 || !ROOM(0, size)) return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    int64_t *out = AS(int64_t *, 1), room = held.view[1].len / 8, count = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t at = find_byte(data, byte, 0, size); at < size; at = find_byte(data, byte, at + 1, size)) {
+        if (count < room) out[count] = at;
+        count++;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(count);
+}
+
+/* shaped(rows, width, words, data, start, stop, masks, out): which lines begin with a shape; masks are five rows of
+   `words` words: literal, literals, digits, padded, letters. */
+static PyObject *shaped(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 5, 4)) return NULL;
+    const int64_t rows = number[0], width = number[1], words = number[2];
+    if (rows < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, words * 40) || !ROOM(4, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    const uint64_t *mask = AS(const uint64_t *, 3);
+    uint8_t *out = AS(uint8_t *, 4);
+    const int64_t last = held.view[0].len - 8 * words;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = start[row];
+        int fits = at >= 0 && at + width <= stop[row] && at <= last;
+        for (int64_t i = 0; i < words && fits; i++) {
+            const uint64_t literal = mask[i], literals = mask[words + i], digits = mask[2 * words + i];
+            const uint64_t padded = mask[3 * words + i], letters = mask[4 * words + i] & 0x4040404040404040ULL;
+            uint64_t word = word_at(data, at + 8 * i);
+            uint64_t digit = (word | (padded & 0x1010101010101010ULL)) ^ ZEROS;
+            uint64_t other = (((digit & ~HIGH) + 0x7676767676767676ULL) | digit) & HIGH;
+            fits = !((word ^ literal) & literals) && !(other & (digits | padded)) && (word & letters) == letters;
+        }
+        out[row] = (uint8_t)fits;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* ---- templates ---- */
+
+enum { MOST_STEPS = 64, MOST_PARTS = 16, UNSURE = 2 };
+enum { HAS_FIELD = 1, OPTIONAL = 2, BARE = 4, AT_END = 8, TO_LIMIT = 16 };
+
+typedef struct {
+    const uint8_t *text;
+    int64_t length; /* 0: blanks, one or more of them or the line's end */
+} part_t;
+
+typedef struct {
+    int flags, kind, slot, count;
+    int64_t width, span;
+    part_t part[MOST_PARTS];
+} step_t;
+
+static inline int blank_or_end(bytes_t data, int64_t at, int64_t size) {
+    uint8_t byte = data[at];
+    return byte == ' ' || byte == '\n' || at >= size ||
+           (byte == '\r' && (data[at + 1] == '\n' || at + 1 >= size));
+}
+
+/* What is behind the parts that stand at `at`, -1 where they do not. */
+static inline int64_t behind_parts(bytes_t data, int64_t size, const part_t *part, int count, int64_t at) {
+    for (int i = 0; i < count; i++) {
+        if (!part[i].length) {
+            if (!blank_or_end(data, at, size)) return -1;
+            at = skip_blanks(data, at);
+            if (at > size) return -1;
+        } else {
+            if (at + part[i].length > size || memcmp(data + at, part[i].text, (size_t)part[i].length)) return -1;
+            at += part[i].length;
+        }
+    }
+    return at;
+}
+
+/* Where a literal stands next in [from, limit), and what is behind it; -1 where it does not. */
+static inline int64_t find_literal(bytes_t data, int64_t size, const step_t *step, int64_t from, int64_t limit,
+                                   int64_t *behind) {
+    const int lead = step->count > 1 && !step->part[0].length;
+    const part_t *part = step->part + lead;
+    if (!part->length) { /* a lone blank, or the line's end */
+        int64_t at = find_byte(data, ' ', from, limit);
+        *behind = skip_blanks(data, at);
+        return at;
+    }
+    const uint8_t anchor = part->text[0];
+    for (int64_t at = from; (at = find_byte(data, anchor, at, limit)) < limit; at++) {
+        if (lead) {
+            if (at < 1 || data[at - 1] != ' ') continue;
+        } else if (anchor == '"' && at > 0 && data[at - 1] == '\\' && !(at > 1 && data[at - 2] == '\\')) {
+            continue;
+        }
+        *behind = behind_parts(data, size, part, step->count - lead, at);
+        if (*behind >= 0) return at;
+    }
+    return -1;
+}
+
+static int conforms(bytes_t data, int64_t start, int64_t stop, int kind) {
+    if (kind == 'w') return find_byte(data, ' ', start, stop) == stop;
+    int64_t at = start;
+    while (at < stop && is_digit(data[at])) at++;
+    if (at == stop) return 1;
+    if (kind == 'd') return 0;
+    /* A plain decimal is one; what else reads as a number is not for us to say. */
+    if (at == start && data[at] == '-') at++;
+    int64_t whole = at;
+    while (at < stop && is_digit(data[at])) at++;
+    if (at == whole || at == stop || data[at] != '.' || stop - start > 30) return UNSURE;
+    int64_t point = at++;
+    while (at < stop && is_digit(data[at])) at++;
+    return at == stop && at > point + 1 ? 1 : UNSURE;
+}
+
+/* One row against the steps: 1 it fits, 0 not, UNSURE. `out` is its place in the slots' positions. */
+static int match_row(bytes_t data, int64_t size, const step_t *steps, int count, int64_t *at, int64_t limit,
+                     int64_t *out, int64_t stride) {
+    int64_t pos = *at;
+    for (int i = 0; i < count; i++) {
+        const step_t *step = steps + i;
+        if (!(step->flags & HAS_FIELD)) {
+            pos = behind_parts(data, size, step->part, step->count, pos);
+            if (pos < 0 || pos > limit) return 0;
+            continue;
+        }
+        int64_t start = pos, stop, behind;
+        if (!step->width) {
+            start = skip_blanks(data, start);
+            if (start > limit) start = limit;
+        }
+        if (step->width) {
+            stop = behind = start + step->width;
+            if (stop > limit || (data[stop] & 0xC0) == 0x80) return 0;
+            if (step->count && (behind = behind_parts(data, size, step->part, step->count, stop)) < 0) return 0;
+        } else if (step->flags & TO_LIMIT) {
+            stop = behind = limit;
+        } else if (step->flags & AT_END) {
+            stop = limit;
+            while (stop > start && data[stop - 1] == ' ') stop--;
+            stop -= step->span;
+            if (stop < start || behind_parts(data, size, step->part, step->count, stop) < 0) return 0;
+            behind = limit;
+        } else if ((stop = find_literal(data, size, step, start, limit, &behind)) < 0) {
+            return 0;
+        }
+        if (stop < start) stop = start;
+        if (!(step->flags & BARE))
+            while (stop > start && data[stop - 1] == ' ') stop--;
+        if (start == stop && !(step->flags & OPTIONAL)) return 0;
+        if (step->kind) {
+            int fits = conforms(data, start, stop, step->kind);
+            if (fits != 1) return fits;
+        }
+        if (step->slot >= 0) {
+            out[2 * step->slot * stride] = start;
+            out[(2 * step->slot + 1) * stride] = stop;
+        }
+        if (behind > limit) return 0;
+        pos = behind;
+    }
+    *at = pos;
+    return 1;
+}
+
+/* Steps from their program: per step flags, kind, slot, width, parts and per part the place and length of its text. */
+static int compile_steps(const int32_t *code, int64_t length, bytes_t texts, int64_t room, step_t *steps, int slots) {
+    int count = 0;
+    for (int64_t at = 0; at < length; count++) {
+        if (count == MOST_STEPS || at + 5 > length) return -1;
+        step_t *step = steps + count;
+        step->flags = code[at], step->kind = code[at + 1], step->slot = code[at + 2], step->width = code[at + 3];
+        step->count = code[at + 4], step->span = 0;
+        at += 5;
+        if (step->count < 0 || step->count > MOST_PARTS || at + 2 * step->count > length || step->slot >= slots)
+            return -1;
+        for (int i = 0; i < step->count; i++, at += 2) {
+            if (code[at] < 0 || code[at + 1] < 0 || code[at] + code[at + 1] > room) return -1;
+            step->part[i].text = texts + code[at];
+            step->part[i].length = code[at + 1];
+            step->span += code[at + 1] ? code[at + 1] : 1;
+        }
+    }
+    return count;
+}
+
+/* fields(rows, size, slots, code, texts, data, pos, limit, ok, out, sure): move each row that is ok through the steps.
+   `pos` becomes where it came to, `ok` whether it fits, `out` (slots, 2, rows) its fields; `sure` false: read it anew. */
+static PyObject *fields(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 8, 3)) return NULL;
+    const int64_t rows = number[0], size = number[1], slots = number[2];
+    if (rows < 0 || size < 0 || held.view[2].len < size + 8 || !ROOM(3, rows * 8) || !ROOM(4, rows * 8) ||
+        !ROOM(5, rows) || !ROOM(6, slots * rows * 16) || !ROOM(7, rows))
+        return too_small(&held);
+    step_t steps[MOST_STEPS];
+    int count = compile_steps(AS(const int32_t *, 0), held.view[0].len / 4, AS(bytes_t, 1), held.view[1].len, steps,
+                              (int)slots);
+    if (count < 0) return too_small(&held);
+    bytes_t data = AS(bytes_t, 2);
+    int64_t *pos = AS(int64_t *, 3), *out = AS(int64_t *, 6);
+    const int64_t *limit = AS(const int64_t *, 4);
+    uint8_t *ok = AS(uint8_t *, 5), *sure = AS(uint8_t *, 7);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t from = pos[row];
+        int fits = ok[row] && from >= 0 && from <= limit[row] && limit[row] <= size;
+        if (fits) fits = match_row(data, size, steps, count, pos + row, limit[row], out + row, rows);
+        ok[row] = fits == 1, sure[row] = fits != UNSURE;
+        if (fits == 1) continue;
+        for (int64_t slot = 0; slot < 2 * slots; slot++) out[slot * rows + row] = from;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* ---- times ---- */
+
+/* How many of the eight bytes behind the seconds can be a zone's. */
+static inline uint64_t zone_kept(uint8_t byte) {
+    if (byte == '+' || byte == '-') return (1ULL << 48) - 1;
+    return (byte | 32) == 'z' ? 0xFF : 0;
+}
+
+static inline uint64_t tail_of(bytes_t data, int64_t at, int64_t limit, int64_t tail) {
+    uint64_t word = word_at(data, at);
+    if (tail > 0) {
+        word &= first_bytes(tail);
+    } else {
+        uint64_t kept = zone_kept((uint8_t)word);
+        if ((uint8_t)word == ' ') {
+            uint64_t inner = zone_kept((uint8_t)(word >> 8));
+            kept = inner ? (inner << 8) | 0xFF : 0;
+        }
+        word &= kept;
+    }
+    return word & first_bytes(limit - at);
+}
+
+/* runs(rows, width, seconds, fraction, tail, data, start, limit, us, ok, stop, run, heads) -> how many runs there are.
+
+   Rows whose bytes around the seconds equal those of the row above are one run: `run` is its number, `heads` the row
+   it begins with. `us` are the seconds and their fraction, `stop` where these end. `tail`: bytes behind them, -1 a zone. */
+static PyObject *runs(PyObject *self, PyObject *args) {
+    long long number[5];
+    buffers_t held;
+    if (!integers(args, number, 5) || !take_buffers(&held, args, 5, 8, 3)) return NULL;
+    const int64_t rows = number[0], width = number[1], seconds = number[2], fraction = number[3], tail = number[4];
+    const int64_t last = held.view[0].len - width - 22;
+    if (rows < 0 || width < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) || !ROOM(4, rows) ||
+        !ROOM(5, rows * 8) || !ROOM(6, rows * 8) || !ROOM(7, rows * 8))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *limit = AS(const int64_t *, 2);
+    int64_t *us = AS(int64_t *, 3), *stop = AS(int64_t *, 5), *run = AS(int64_t *, 6), *heads = AS(int64_t *, 7);
+    uint8_t *ok = AS(uint8_t *, 4);
+    int64_t count = 0, head = 0;
+    uint64_t behind = 0;
+    int inside = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = start[row] + width, micros = 0;
+        int fits = 1;
+        if (start[row] < 0 || start[row] > last) {
+            inside = 0;
+            break;
+        }
+        if (seconds) {
+            uint8_t tens = data[at] - '0', ones = data[at + 1] - '0';
+            int64_t second = 10 * tens + ones;
+            fits = tens <= 9 && ones <= 9 && second <= 60;
+            micros = second * 1000000;
+            at += 2;
+            if (fraction && (data[at] == '.' || data[at] == ',') && is_digit(data[at + 1])) {
+                int64_t unit = 100000, digits = 0;
+                for (at++; digits < 9 && is_digit(data[at]); at++, digits++, unit /= 10)
+                    micros += unit * (data[at] - '0');
+            }
+            if (second == 60) micros = 59999999;
+        }
+        uint64_t now = tail ? tail_of(data, at, limit[row], tail) : 0;
+        if (!count || now != behind || memcmp(data + start[row], data + head, (size_t)width)) {
+            head = start[row], behind = now;
+            heads[count++] = row;
+        }
+        us[row] = micros, ok[row] = (uint8_t)fits, stop[row] = at, run[row] = count - 1;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(inside ? count : -1);
+}
+
+/* ---- words and numbers ---- */
+
+/* levels(rows, none, bits, factor, data, start, stop, keys, rests, codes, out): as `levels.level_codes`. */
+static PyObject *levels(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3)) return NULL;
+    uint64_t factor = PyLong_AsUnsignedLongLong(PyTuple_GetItem(args, 3));
+    if (PyErr_Occurred() || !take_buffers(&held, args, 4, 7, 6)) return NULL;
+    const int64_t rows = number[0], bits = number[2];
+    if (rows < 0 || bits < 1 || bits > 20 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, 8LL << bits) ||
+        !ROOM(4, 8LL << bits) || !ROOM(5, 1LL << bits) || !ROOM(6, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0), codes = AS(bytes_t, 5);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2), room = held.view[0].len - 16;
+    const uint64_t *keys = AS(const uint64_t *, 3), *rests = AS(const uint64_t *, 4);
+    uint8_t *out = AS(uint8_t *, 6);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t length = stop[row] - start[row];
+        out[row] = (uint8_t)number[1];
+        if (length <= 0 || start[row] < 0 || start[row] > room) continue;
+        uint64_t inside = first_bytes(length), key = (word_at(data, start[row]) & inside) | (inside & 32 * ONES);
+        if (length > 8) key += (uint64_t)length * 0x9E3779B97F4A7C15ULL;
+        uint64_t slot = (key * factor) >> (64 - bits);
+        if (keys[slot] != key) continue;
+        if (length > 8) {
+            inside = first_bytes(length - 8);
+            if (rests[slot] != ((word_at(data, start[row] + 8) & inside) | (inside & 32 * ONES))) continue;
+        }
+        out[row] = codes[slot];
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+enum { TABLE_BITS = 12, MOST_DISTINCT = 1 << (TABLE_BITS - 2) };
+
+static inline uint64_t hash_of(bytes_t data, int64_t start, int64_t length) {
+    uint64_t key = (uint64_t)length * 0x9E3779B97F4A7C15ULL;
+    for (; length > 0; start += 8, length -= 8) {
+        key = (key ^ (word_at(data, start) & first_bytes(length))) * 0xC2B2AE3D27D4EB4FULL;
+        key ^= key >> 29;
+    }
+    return key * 0xD6E8FEB86659FD93ULL;
+}
+
+/* distinct(rows, size, data, start, stop, place, first) -> how many different texts there are, -1 for too many.
+   `place` is each row's text, `first` the row each text was met in first, `rows` of the table at most. */
+static PyObject *distinct(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 5, 3)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || held.view[0].len < size + 8 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) ||
+        !ROOM(4, MOST_DISTINCT * 8))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    int64_t *place = AS(int64_t *, 3), *first = AS(int64_t *, 4), count = 0;
+    int16_t table[1 << TABLE_BITS];
+    memset(table, 0xFF, sizeof table);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows && count >= 0; row++) {
+        const int64_t from = start[row], length = stop[row] - from;
+        if (length < 0 || from < 0 || stop[row] > size) {
+            count = -1;
+            break;
+        }
+        uint64_t slot = hash_of(data, from, length) >> (64 - TABLE_BITS);
+        for (;; slot = (slot + 1) & ((1 << TABLE_BITS) - 1)) {
+            const int64_t known = table[slot];
+            if (known < 0) {
+                if (count == MOST_DISTINCT) {
+                    count = -1;
+                    break;
+                }
+                table[slot] = (int16_t)count;
+                first[count] = row, place[row] = count++;
+                break;
+            }
+            const int64_t other = first[known];
+            if (stop[other] - start[other] == length && !memcmp(data + start[other], data + from, (size_t)length)) {
+                place[row] = known;
+                break;
+            }
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(count);
+}
+
+static const double POWERS[16] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                  1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+
+/* The double nearest to value / 10^places, where that is certain. */
+static inline int quotient(uint64_t value, int64_t digits, int64_t places, double *out) {
+    if (digits <= 15) { /* both are exact, and one division rounds once */
+        *out = (double)value / POWERS[places];
+        return 1;
+    }
+#if LDBL_MANT_DIG == 64
+    if (places > 15 || digits > 19) return 0;
+    /* Exact in 64 bits as well; rounded to them, and from them to 53, it is right but where it came to lie halfway. */
+    const long double wide = (long double)value / (long double)POWERS[places];
+    uint64_t mantissa;
+    memcpy(&mantissa, &wide, 8);
+    *out = (double)wide;
+    return (mantissa & 0x7FF) != 0x400;
+#else
+    return 0;
+#endif
+}
+
+/* decimals(rows, data, start, stop, out, sure): plain decimals as the doubles nearest to them; empty texts are left
+   as they are. Others are unsure. */
+static PyObject *decimals(PyObject *self, PyObject *args) {
+    long long rows;
+    buffers_t held;
+    if (!integers(args, &rows, 1) || !take_buffers(&held, args, 1, 5, 3)) return NULL;
+    if (rows < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) || !ROOM(4, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2), room = held.view[0].len;
+    double *out = AS(double *, 3);
+    uint8_t *sure = AS(uint8_t *, 4);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = start[row];
+        const int64_t end = stop[row];
+        sure[row] = at == end;
+        if (at < 0 || end > room || at >= end || end - at > 21) continue;
+        const int negative = data[at] == '-';
+        uint64_t value = 0;
+        int64_t digits = 0, places = 0;
+        for (at += negative; at < end && is_digit(data[at]); at++, digits++) value = 10 * value + (data[at] - '0');
+        if (!digits) continue;
+        if (at < end && data[at] == '.') {
+            for (at++; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
+            if (!places) continue;
+        }
+        double found;
+        if (at < end || !quotient(value, digits + places, places, &found)) continue;
+        out[row] = negative ? -found : found;
+        sure[row] = 1;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* ---- JSON ---- */
+
+enum { MOST_DEPTH = 24, MOST_NUMBER = 300, NOTHING = 2 /* a null */ };
+
+typedef struct {
+    int32_t key, length, slot, child; /* slot and child: -1 for none */
+    int32_t number;                   /* whether its value is read as a number, however it is written */
+} entry_t;
+
+typedef struct {
+    int32_t first, count;
+} node_t;
+
+typedef struct {
+    bytes_t data, keys;
+    int64_t stop;
+    const node_t *nodes;
+    const entry_t *entries;
+    int64_t *out;
+    uint8_t *there;
+    int64_t stride;
+    int64_t top;   /* keys of the outermost object */
+    int32_t next[16]; /* the entry behind the last one met, for the first nodes: keys mostly come in one order */
+} json_t;
+
+static inline int64_t json_blanks(const json_t *json, int64_t at) {
+    while (at < json->stop) {
+        uint8_t byte = json->data[at];
+        if (byte > ' ' || !(byte == ' ' || byte == '\t' || byte == '\n' || byte == '\r')) break;
+        at++;
+    }
+    return at;
+}
+
+/* Behind the string whose first byte behind its quote is `at`, -1 where this is not certain. Sets `*plain` to whether
+   it holds no escape. */
+static inline int64_t json_string(const json_t *json, int64_t at, int *plain) {
+    bytes_t data = json->data;
+    *plain = 1;
+    for (;;) {
+#if defined(WIDE)
+        const __m128i piece = _mm_loadu_si128((const __m128i *)(data + at));
+        const __m128i quotes = _mm_cmpeq_epi8(piece, _mm_set1_epi8('"'));
+        const __m128i slashes = _mm_cmpeq_epi8(piece, _mm_set1_epi8('\\'));
+        const __m128i controls = _mm_cmpeq_epi8(_mm_min_epu8(piece, _mm_set1_epi8(31)), piece);
+        const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quotes, slashes), controls));
+        if (!hits) {
+            at += 16;
+            if (at >= json->stop) return -1;
+            continue;
+        }
+        at += __builtin_ctz((unsigned)hits);
+#else
+        uint64_t word = word_at(data, at), quote = word ^ 34 * ONES, slash = word ^ 92 * ONES;
+        /* The lowest bit set is exact; bits above a byte found may be wrong. */
+        uint64_t hits = ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - 32 * ONES) & ~word);
+        hits &= HIGH;
+        if (!hits) {
+            at += 8;
+            if (at >= json->stop) return -1;
+            continue;
+        }
+#if defined(__GNUC__)
+        at += __builtin_ctzll(hits) >> 3;
+#else
+        for (; !(hits & 0x80); hits >>= 8) at++;
+#endif
+#endif
+        if (at >= json->stop) return -1;
+        if (data[at] == '"') return at + 1;
+        if (data[at] != '\\') return -1;
+        *plain = 0;
+        switch (data[at + 1]) {
+        case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+            at += 2;
+            break;
+        case 'u': /* but for surrogates, of which two must come together */
+            for (int i = 2; i < 6; i++) {
+                uint8_t byte = data[at + i];
+                if (!is_digit(byte) && !((byte | 32) >= 'a' && (byte | 32) <= 'f')) return -1;
+            }
+            if ((data[at + 2] | 32) == 'd' && data[at + 3] >= '8') return -1;
+            at += 6;
+            break;
+        default:
+            return -1;
+        }
+        if (at >= json->stop) return -1;
+    }
+}
+
+/* Behind the number at `at`, -1 where this is not certain. `*plain`: it is written as it would be printed. */
+static inline int64_t json_number(const json_t *json, int64_t at, int *plain) {
+    bytes_t data = json->data;
+    const int64_t start = at;
+    at += data[at] == '-';
+    const int64_t whole = at;
+    if (data[at] == '0') at++;
+    else while (is_digit(data[at])) at++;
+    int64_t digits = at - whole;
+    if (!digits) return -1;
+    *plain = digits <= 18 && !(at - start == 2 && data[start] == '-' && data[whole] == '0');
+    if (data[at] == '.') {
+        const int64_t point = ++at;
+        while (is_digit(data[at])) at++;
+        if (at == point) return -1;
+        digits += at - point;
+        *plain = digits <= 15 && data[at - 1] != '0' && !(data[whole] == '0' && data[point] == '0');
+    }
+    if ((data[at] | 32) == 'e') {
+        *plain = 0;
+        at++;
+        at += data[at] == '+' || data[at] == '-';
+        const int64_t exponent = at;
+        while (is_digit(data[at])) at++;
+        if (at == exponent || at - exponent > 2) return -1;
+    }
+    return at <= json->stop && at - start <= MOST_NUMBER ? at : -1;
+}
+
+static int64_t json_value(json_t *json, int64_t at, const entry_t *entry, int depth);
+
+static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
+    bytes_t data = json->data;
+    int64_t keys = 0;
+    int plain;
+    at = json_blanks(json, at);
+    if (at < json->stop && data[at] == '}') return at + 1;
+    for (;;) {
+        if (at >= json->stop || data[at] != '"') return -1;
+        const int64_t key = at + 1;
+        at = json_string(json, key, &plain);
+        if (at < 0) return -1;
+        keys++;
+        const entry_t *found = NULL;
+        if (node >= 0) {
+            if (!plain) return -1; /* it may be one of those wanted */
+            const int64_t length = at - 1 - key;
+            const entry_t *entries = json->entries + json->nodes[node].first;
+            const int32_t count = json->nodes[node].count;
+            int32_t place = node < 16 ? json->next[node] : 0;
+            for (int32_t tried = 0; tried < count; tried++, place++) {
+                if (place >= count) place = 0;
+                const entry_t *entry = entries + place;
+                if (entry->length == length && !memcmp(json->keys + entry->key, data + key, (size_t)length)) {
+                    found = entry;
+                    if (node < 16) json->next[node] = place + 1;
+                    break;
+                }
+            }
+        }
+        at = json_blanks(json, at);
+        if (at >= json->stop || data[at] != ':') return -1;
+        at = json_value(json, json_blanks(json, at + 1), found, depth);
+        if (at < 0) return -1;
+        at = json_blanks(json, at);
+        if (at >= json->stop) return -1;
+        if (data[at] == '}') break;
+        if (data[at] != ',') return -1;
+        at = json_blanks(json, at + 1);
+    }
+    if (!depth) json->top = keys;
+    return at + 1;
+}
+
+static int64_t json_array(json_t *json, int64_t at, int depth) {
+    at = json_blanks(json, at);
+    if (at < json->stop && json->data[at] == ']') return at + 1;
+    for (;;) {
+        at = json_value(json, at, NULL, depth);
+        if (at < 0) return -1;
+        at = json_blanks(json, at);
+        if (at >= json->stop) return -1;
+        if (json->data[at] == ']') return at + 1;
+        if (json->data[at] != ',') return -1;
+        at = json_blanks(json, at + 1);
+    }
+}
+
+static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t stop) {
+    if (json->there[slot * json->stride]) return 0; /* written twice: which one counts is not for us to say */
+    json->there[slot * json->stride] = stop < start ? NOTHING : 1;
+    json->out[2 * slot * json->stride] = start;
+    json->out[(2 * slot + 1) * json->stride] = stop;
+    return 1;
+}
+
+/* Behind the value at `at`, -1 where this is not certain. */
+static int64_t json_value(json_t *json, int64_t at, const entry_t *entry, int depth) {
+    bytes_t data = json->data;
+    const int32_t slot = entry ? entry->slot : -1;
+    int64_t start = at;
+    int plain = 1;
+    if (at >= json->stop) return -1;
+    switch (data[at]) {
+    case '"':
+        at = json_string(json, at + 1, &plain);
+        if (at < 0 || slot < 0) return at;
+        return plain && json_keep(json, slot, start + 1, at - 1) ? at : -1;
+    case '{':
+        if (slot >= 0 || depth >= MOST_DEPTH) return -1;
+        return json_object(json, at + 1, entry ? entry->child : -1, depth + 1);
+    case '[':
+        if (slot >= 0 || depth >= MOST_DEPTH) return -1;
+        return json_array(json, at + 1, depth + 1);
+    case 't':
+        at = json->stop - at >= 4 && !memcmp(data + at, "true", 4) ? at + 4 : -1;
+        break;
+    case 'f':
+        at = json->stop - at >= 5 && !memcmp(data + at, "false", 5) ? at + 5 : -1;
+        break;
+    case 'n':
+        if (json->stop - at < 4 || memcmp(data + at, "null", 4)) return -1;
+        return slot < 0 || json_keep(json, slot, 1, 0) ? at + 4 : -1;
+    default:
+        at = json_number(json, at, &plain);
+        plain |= slot >= 0 && entry->number && at - start <= 20;
+        break;
+    }
+    if (at < 0 || slot < 0) return at;
+    return plain && json_keep(json, slot, start, at) ? at : -1;
+}
+
+/* objects(rows, size, slots, data, start, stop, keys, nodes, entries, out, there, top, sure): the values of some keys.
+
+   For each row that holds one JSON object and nothing else `sure` is true; `out` (slots, 2, rows) then is where the
+   values are, strings without their quotes, of those that are `there` (slots, rows), and `top` how many keys it has.
+   Not sure: what is malformed, and values whose text is not what stands there: escapes, nested ones, odd numbers. */
+static PyObject *objects(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 10, 6)) return NULL;
+    const int64_t rows = number[0], size = number[1], slots = number[2];
+    if (rows < 0 || size < 0 || held.view[0].len < size + 16 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) ||
+        !ROOM(6, slots * rows * 16) || !ROOM(7, slots * rows) || !ROOM(8, rows * 8) || !ROOM(9, rows))
+        return too_small(&held);
+    const node_t *nodes = AS(const node_t *, 4);
+    const entry_t *entries = AS(const entry_t *, 5);
+    const int64_t node_count = held.view[4].len / sizeof(node_t), entry_count = held.view[5].len / sizeof(entry_t);
+    int sound = node_count > 0;
+    for (int64_t i = 0; i < node_count; i++)
+        sound &= nodes[i].first >= 0 && nodes[i].count >= 0 && nodes[i].first + nodes[i].count <= entry_count;
+    for (int64_t i = 0; i < entry_count; i++)
+        sound &= entries[i].key >= 0 && entries[i].length >= 0 && entries[i].slot < slots &&
+                 entries[i].child < node_count && entries[i].key + entries[i].length <= held.view[3].len;
+    if (!sound) return too_small(&held);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    int64_t *out = AS(int64_t *, 6), *top = AS(int64_t *, 8);
+    uint8_t *there = AS(uint8_t *, 7), *sure = AS(uint8_t *, 9);
+    json_t json = {.data = AS(bytes_t, 0), .keys = AS(bytes_t, 3), .nodes = nodes, .entries = entries, .stride = rows};
+    memset(json.next, 0, sizeof json.next);
+    Py_BEGIN_ALLOW_THREADS
+    memset(there, 0, (size_t)(slots * rows));
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = -1;
+        json.out = out + row, json.there = there + row, json.stop = stop[row], json.top = 0;
+        if (start[row] >= 0 && start[row] < stop[row] && stop[row] <= size) {
+            at = json_blanks(&json, start[row]);
+            at = at < json.stop && json.data[at] == '{' ? json_object(&json, at + 1, 0, 0) : -1;
+        }
+        sure[row] = at >= 0 && json_blanks(&json, at) == json.stop;
+        top[row] = json.top;
+        if (sure[row]) continue;
+        for (int64_t slot = 0; slot < slots; slot++) there[slot * rows + row] = 0;
+    }
+    for (int64_t slot = 0; slot < slots; slot++)
+        for (int64_t row = 0; row < rows; row++)
+            if (there[slot * rows + row] != 1)
+                there[slot * rows + row] = 0, out[2 * slot * rows + row] = out[(2 * slot + 1) * rows + row] = 0;
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* ---- the module ---- */
+
+static PyMethodDef methods[] = {
+    {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
+    {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
+    {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
+    {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "_kernels", "The inner loops of reading; see kernels.py.", 0, methods, NULL, NULL, NULL, NULL};
+
+PyMODINIT_FUNC PyInit__kernels(void) { return PyModuleDef_Init(&module); }

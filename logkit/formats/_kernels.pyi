@@ -1,0 +1,70 @@
+from typing_extensions import Buffer
+
+def positions(size: int, byte: int, data: Buffer, out: Buffer, /) -> int: ...
+def shaped(
+    rows: int, width: int, words: int, data: Buffer, start: Buffer, stop: Buffer, masks: Buffer, out: Buffer, /
+) -> None: ...
+def fields(
+    rows: int,
+    size: int,
+    slots: int,
+    code: Buffer,
+    texts: Buffer,
+    data: Buffer,
+    pos: Buffer,
+    limit: Buffer,
+    ok: Buffer,
+    out: Buffer,
+    sure: Buffer,
+    /,
+) -> None: ...
+def runs(
+    rows: int,
+    width: int,
+    seconds: int,
+    fraction: int,
+    tail: int,
+    data: Buffer,
+    start: Buffer,
+    limit: Buffer,
+    us: Buffer,
+    ok: Buffer,
+    stop: Buffer,
+    run: Buffer,
+    heads: Buffer,
+    /,
+) -> int: ...
+def levels(
+    rows: int,
+    none: int,
+    bits: int,
+    factor: int,
+    data: Buffer,
+    start: Buffer,
+    stop: Buffer,
+    keys: Buffer,
+    rests: Buffer,
+    codes: Buffer,
+    out: Buffer,
+    /,
+) -> None: ...
+def distinct(
+    rows: int, size: int, data: Buffer, start: Buffer, stop: Buffer, place: Buffer, first: Buffer, /
+) -> int: ...
+def decimals(rows: int, data: Buffer, start: Buffer, stop: Buffer, out: Buffer, sure: Buffer, /) -> None: ...
+def objects(
+    rows: int,
+    size: int,
+    slots: int,
+    data: Buffer,
+    start: Buffer,
+    stop: Buffer,
+    keys: Buffer,
+    nodes: Buffer,
+    entries: Buffer,
+    out: Buffer,
+    there: Buffer,
+    top: Buffer,
+    sure: Buffer,
+    /,
+) -> None: ...
