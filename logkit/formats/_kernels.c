@@ -836,6 +836,86 @@ static PyObject *objects(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* ---- tables ---- */
+
+enum { DIGIT_BITS = 11, DIGITS = 1 << DIGIT_BITS, MOST_COLUMNS = 8 };
+
+typedef struct {
+    uint64_t code;
+    uint32_t row;
+} coded_t;
+
+/* Sort by the lowest `bits` of the codes, a digit at a time; says in which of the two arrays the result is. */
+static coded_t *radix_sort(coded_t *from, coded_t *to, int64_t rows, int bits) {
+    for (int shift = 0; shift < bits; shift += DIGIT_BITS) {
+        int64_t place[DIGITS] = {0}, sum = 0;
+        for (int64_t i = 0; i < rows; i++) place[(from[i].code >> shift) & (DIGITS - 1)]++;
+        for (int digit = 0; digit < DIGITS; digit++) {
+            const int64_t here = place[digit];
+            place[digit] = sum, sum += here;
+        }
+        for (int64_t i = 0; i < rows; i++) to[place[(from[i].code >> shift) & (DIGITS - 1)]++] = from[i];
+        coded_t *other = from;
+        from = to, to = other;
+    }
+    return from;
+}
+
+/* gather(rows, columns, counted, keys, counts, out_keys, out_counts, scratch) -> how many different keys there are, -1
+   where they do not fit in a code. All arrays are (columns, rows); the first column is the most significant. */
+static PyObject *gather(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 5, 2)) return NULL;
+    const int64_t rows = number[0], columns = number[1], counted = number[2];
+    if (rows < 1 || rows > INT32_MAX || columns < 1 || columns > MOST_COLUMNS || counted < 0 ||
+        !ROOM(0, rows * columns * 8) || !ROOM(1, rows * counted * 8) || !ROOM(2, rows * columns * 8) ||
+        !ROOM(3, rows * counted * 8) || !ROOM(4, 2 * rows * sizeof(coded_t)))
+        return too_small(&held);
+    const int64_t *keys = AS(const int64_t *, 0), *counts = AS(const int64_t *, 1);
+    int64_t *out_keys = AS(int64_t *, 2), *out_counts = AS(int64_t *, 3), groups = -1;
+    coded_t *coded = AS(coded_t *, 4);
+    int bits = 0;
+    Py_BEGIN_ALLOW_THREADS
+    uint64_t low[MOST_COLUMNS], width[MOST_COLUMNS], room = 1;
+    for (int64_t column = 0; column < columns; column++) {
+        const int64_t *key = keys + column * rows;
+        int64_t least = key[0], most = key[0];
+        for (int64_t i = 1; i < rows; i++) {
+            least = key[i] < least ? key[i] : least;
+            most = key[i] > most ? key[i] : most;
+        }
+        low[column] = (uint64_t)least, width[column] = (uint64_t)most - (uint64_t)least + 1;
+        if (!width[column] || room > (1ULL << 62) / width[column]) room = 0;
+        room *= width[column];
+    }
+    if (room) {
+        while (bits < 63 && (room - 1) >> bits) bits++;
+        for (int64_t i = 0; i < rows; i++) {
+            uint64_t code = 0;
+            for (int64_t column = 0; column < columns; column++)
+                code = code * width[column] + ((uint64_t)keys[column * rows + i] - low[column]);
+            coded[i].code = code, coded[i].row = (uint32_t)i;
+        }
+        coded = radix_sort(coded, coded + rows, rows, bits);
+        for (int64_t i = 0; i < rows; i++) {
+            const int64_t row = coded[i].row;
+            const int fresh = !i || coded[i].code != coded[i - 1].code;
+            groups += fresh;
+            for (int64_t column = 0; fresh && column < columns; column++)
+                out_keys[column * rows + groups] = keys[column * rows + row];
+            for (int64_t column = 0; column < counted; column++) {
+                int64_t *sum = out_counts + column * rows + groups;
+                *sum = counts[column * rows + row] + (fresh ? 0 : *sum);
+            }
+        }
+        groups++;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(groups);
+}
+
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
@@ -843,7 +923,7 @@ static PyMethodDef methods[] = {
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
-    {NULL, NULL, 0, NULL},
+    {"gather", gather, METH_VARARGS, NULL},     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {

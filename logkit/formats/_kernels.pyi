@@ -1,4 +1,8 @@
-from typing_extensions import Buffer
+from typing import Any
+
+import numpy.typing as npt
+
+Buffer = bytes | bytearray | npt.NDArray[Any]
 
 def positions(size: int, byte: int, data: Buffer, out: Buffer, /) -> int: ...
 def shaped(
@@ -68,3 +72,14 @@ def objects(
     sure: Buffer,
     /,
 ) -> None: ...
+def gather(
+    rows: int,
+    columns: int,
+    counted: int,
+    keys: Buffer,
+    counts: Buffer,
+    out_keys: Buffer,
+    out_counts: Buffer,
+    scratch: Buffer,
+    /,
+) -> int: ...

@@ -205,7 +205,7 @@ def _facts(found: Scan, fields: tuple[Field, ...], times: TimeRules) -> Facts:
 def _merged(facts: Facts, rows: Positions, rest: Parsed) -> Facts:
     """The facts, those of some rows taken from what was parsed of them."""
     frame, size = rest.frame, len(facts)
-    us, level, service, ok = (np.array(column) for column in (facts.us, facts.level, facts.service, facts.ok))
+    us, level, service, ok = facts.us.copy(), facts.level.copy(), facts.service.copy(), facts.ok.copy()
     us[rows] = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy()
     level[rows] = frame["level"].to_physical().fill_null(NONE).to_numpy()
     place = {name: at for at, name in enumerate(dict.fromkeys((*facts.services, *frame["service"].drop_nulls())))}

@@ -69,7 +69,9 @@ def _tree(fields: tuple[Field, ...]) -> tuple[bytes, npt.NDArray[np.int32], npt.
     for path in slots:
         above += [path[:depth] for depth in range(1, len(path)) if path[:depth] not in above]
     texts = {path for field in fields for path in field.paths if field.kind != "duration"}
-    nodes, entries, names = [], [], b""
+    nodes: list[tuple[int, int]] = []
+    entries: list[tuple[int, int, int, int, bool]] = []
+    names = b""
     for node in above:
         inside = dict.fromkeys(path[len(node)] for path in slots if len(path) > len(node) and path[: len(node)] == node)
         nodes.append((len(entries), len(inside)))

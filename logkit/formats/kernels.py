@@ -1,30 +1,33 @@
 """The compiled inner loops of reading (`_kernels.c`), where they could be built.
 
-Installing needs no compiler: without one `compiled` is None, and the NumPy and DuckDB code at each place that calls a
+Installing needs no compiler: without one `compiled` is false, and the NumPy and DuckDB code at each place that calls a
 kernel does the same more slowly. That code defines what is right: a kernel says of which rows it is not certain, and
 those are read by it as well. Kernels let the interpreter go while they run and keep nothing: any thread may call them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 try:
-    from logkit.formats import _kernels as compiled
-except ImportError:  # nothing could compile it where logkit was installed
-    compiled = None  # type: ignore[assignment]
+    from logkit.formats import _kernels
+except ImportError:  # nothing could compile them where logkit was installed
+    compiled = False
+else:
+    compiled = True
 
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
 Bytes = bytes | bytearray
 
 MOST_DISTINCT: Final = 1 << 10
 """How many different texts are told apart."""
 
+_CODED_BYTES: Final = 16  # of a code and its row
 _LINE: Final = 64  # bytes that there are for each byte looked for, as a guess
 
 
@@ -33,16 +36,16 @@ def positions(data: Bytes, size: int, byte: int) -> Ints:
     room = size // _LINE + _LINE
     while True:
         out = np.empty(room, np.int64)
-        count = compiled.positions(size, byte, data, out)
+        count = _kernels.positions(size, byte, data, out)
         if count <= room:
             return out[:count]
         room = count
 
 
-def shaped(data: Bytes, start: Ints, stop: Ints, width: int, masks: npt.NDArray[np.uint64]) -> Mask:
+def shaped(data: Bytes, start: Ints, stop: Ints, width: int, masks: Words) -> Mask:
     """Which lines begin with a shape, `masks` being its words: literal, literals, digits, padded, letters."""
     out = np.empty(len(start), np.bool_)
-    compiled.shaped(len(start), width, masks.shape[1], data, *_flat(start, stop), masks, out)
+    _kernels.shaped(len(start), width, masks.shape[1], data, _flat(start), _flat(stop), masks, out)
     return out
 
 
@@ -53,7 +56,7 @@ def fields(
     of which rows this is certain."""
     pos, ok = np.array(pos), np.array(ok)
     out, sure = np.empty((slots, 2, len(pos)), np.int64), np.empty(len(pos), np.bool_)
-    compiled.fields(len(pos), size, slots, code, texts, data, pos, *_flat(limit), ok, out, sure)
+    _kernels.fields(len(pos), size, slots, code, texts, data, pos, _flat(limit), ok, out, sure)
     return pos, ok, out, sure
 
 
@@ -63,34 +66,40 @@ def runs(
     """Times that begin at `start`: the µs of their seconds, which have such, where these end, the run of rows with
     equal bytes around them that each is in, and the row each run begins with. None where too little follows."""
     rows = len(start)
-    us, stop, run, heads = np.empty((4, rows), np.int64)
+    us, stop, run, heads = (np.empty(rows, np.int64) for _ in range(4))
     ok = np.empty(rows, np.bool_)
-    count = compiled.runs(
-        rows, width, seconds, fraction, tail, data, *_flat(start, limit), us, ok, stop, run, heads
+    count = _kernels.runs(
+        rows, width, seconds, fraction, tail, data, _flat(start), _flat(limit), us, ok, stop, run, heads
     )
     return None if count < 0 else (us, ok, stop, run, heads[:count])
 
 
 def levels(
-    data: Bytes, start: Ints, stop: Ints, none: int, bits: int, factor: int, table: Sequence[npt.NDArray[Any]]
+    data: Bytes,
+    start: Ints,
+    stop: Ints,
+    none: int,
+    bits: int,
+    factor: int,
+    table: tuple[Words, Words, npt.NDArray[np.uint8]],
 ) -> npt.NDArray[np.uint8]:
     """The codes of words in a hash table of keys, rests and codes; `none` for others."""
     out = np.empty(len(start), np.uint8)
-    compiled.levels(len(start), none, bits, factor, data, *_flat(start, stop), *table, out)
+    _kernels.levels(len(start), none, bits, factor, data, _flat(start), _flat(stop), *table, out)
     return out
 
 
 def distinct(data: Bytes, size: int, start: Ints, stop: Ints) -> tuple[Ints, Ints] | None:
     """The row in which each different text was met first, and each row's text; None for more than `MOST_DISTINCT`."""
     first, place = np.empty(MOST_DISTINCT, np.int64), np.empty(len(start), np.int64)
-    count = compiled.distinct(len(start), size, data, *_flat(start, stop), place, first)
+    count = _kernels.distinct(len(start), size, data, _flat(start), _flat(stop), place, first)
     return None if count < 0 else (first[:count], place)
 
 
 def decimals(data: Bytes, start: Ints, stop: Ints) -> tuple[npt.NDArray[np.float64], Mask]:
     """Numbers such as `12` and `-1.5`, NaN for an empty text, and of which rows this is certain."""
     out, sure = np.full(len(start), np.nan), np.empty(len(start), np.bool_)
-    compiled.decimals(len(start), data, *_flat(start, stop), out, sure)
+    _kernels.decimals(len(start), data, _flat(start), _flat(stop), out, sure)
     return out, sure
 
 
@@ -109,12 +118,22 @@ def objects(
     rows = len(start)
     out, there = np.empty((slots, 2, rows), np.int64), np.empty((slots, rows), np.bool_)
     top, sure = np.empty(rows, np.int64), np.empty(rows, np.bool_)
-    compiled.objects(
-        rows, size, slots, data, *_flat(start, stop), keys, nodes, entries, out, there.view(np.uint8), top, sure
+    _kernels.objects(
+        rows, size, slots, data, _flat(start), _flat(stop), keys, nodes, entries, out, there.view(np.uint8), top, sure
     )
     return out, there, top, sure
 
 
-def _flat(*arrays: Ints) -> list[Ints]:
-    """The arrays, each in one piece."""
-    return [np.ascontiguousarray(array) for array in arrays]
+def gather(keys: Ints, counts: Ints) -> tuple[Ints, Ints] | None:
+    """Rows of (columns, rows) keys with the counts of equal ones added up, in the keys' order; None where the keys
+    have more values than fit in a number."""
+    (columns, rows), counted = keys.shape, len(counts)
+    out = np.empty((columns + counted, rows), np.int64)
+    scratch = np.empty(2 * rows * _CODED_BYTES, np.uint8)
+    found = _kernels.gather(rows, columns, counted, _flat(keys), _flat(counts), out[:columns], out[columns:], scratch)
+    return None if found < 0 else (out[:columns, :found].copy(), out[columns:, :found].copy())
+
+
+def _flat(array: Ints) -> Ints:
+    """The array in one piece."""
+    return np.ascontiguousarray(array)

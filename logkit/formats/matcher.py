@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Final
 
 import numpy as np
@@ -14,18 +14,15 @@ from logkit.formats import kernels
 from logkit.formats.base import TimeRules
 from logkit.formats.block import Block, Mask, Positions, Text
 from logkit.formats.constraints import conforms, whole_characters
+from logkit.formats.literals import find_literal, read_parts
 from logkit.formats.pattern import MESSAGE, SKIPPED, TIME, Field, Literal, Pattern, Step
 from logkit.formats.program import Program, program
-from logkit.formats.seek import SMALL, near, next_byte, skip_blanks, trim_blanks
+from logkit.formats.seek import SMALL, near, skip_blanks, trim_blanks
 from logkit.formats.timestamps import scan_times
 from logkit.formats.window import WIDTH, Window
 
 Ints = npt.NDArray[np.int64]
 
-_BLANK: Final = 32
-_QUOTE: Final = 34
-_BACKSLASH: Final = 92
-_ROUNDS: Final = 4  # tries row by row before a whole block is searched at once
 _SPARE: Final = 8  # a window opens anew where more than one in so many rows is not known of
 _ROOM: Final = 8  # bytes at a window's end that a literal and its blanks may need
 
@@ -169,7 +166,7 @@ def _take_compiled(rows: _Rows, code: Program, steps: tuple[Step, ...], layout: 
 def _take(rows: _Rows, step: Step, layout: str, rules: TimeRules) -> None:
     if step.field is None:
         if step.literal is not None:
-            fits, rows.pos = _fits(rows.block, step.literal.parts, rows.pos)
+            fits, rows.pos = read_parts(rows.block, step.literal.parts, rows.pos)
             rows.ok &= fits
     elif step.field.name == TIME:
         _take_time(rows, step, layout, rules)
@@ -188,7 +185,7 @@ def _take_time(rows: _Rows, step: Step, layout: str, rules: TimeRules) -> None:
     if not step.field.optional:
         rows.ok &= scan.ok
     if step.literal is not None:
-        fits, rows.pos = _fits(rows.block, step.literal.parts, rows.pos)
+        fits, rows.pos = read_parts(rows.block, step.literal.parts, rows.pos)
         rows.ok &= fits
 
 
@@ -203,7 +200,7 @@ def _take_field(rows: _Rows, wanted: Field, step: Step) -> None:
         stop = behind = np.where(short, start, stop)
         rows.ok &= whole_characters(Text(block, start, stop))
         if literal is not None:
-            fits, behind = _fits(block, literal.parts, behind)
+            fits, behind = read_parts(block, literal.parts, behind)
             rows.ok &= fits
     elif literal is None:
         stop = behind = rows.limit
@@ -234,16 +231,16 @@ def _at_end(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions,
     width = sum(map(len, literal.parts))
     stop = trim_blanks(rows.block, start, rows.limit) - width
     there = stop >= start
-    fits, _ = _fits(rows.block, literal.parts, np.where(there, stop, start))
+    fits, _ = read_parts(rows.block, literal.parts, np.where(there, stop, start))
     rows.ok &= there & fits
     return np.where(there, stop, start), rows.limit
 
 
 def _search(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions, Positions]:
-    """As `_find`, through a window where the literal is near in most lines."""
+    """As `find_literal`, through a window where the literal is near in most lines."""
     block, limit = rows.block, rows.limit
     if block.size <= SMALL:
-        return _find(block, literal, start, limit)
+        return find_literal(block, literal, start, limit)
     place = behind = start
     todo: Positions | None = None
     for window in (rows.window, None):
@@ -255,107 +252,7 @@ def _search(rows: _Rows, literal: Literal, start: Positions) -> tuple[Positions,
             place, behind, known = window.find(literal, start, limit)
             todo = np.flatnonzero(~known)
     if todo is None:
-        return _find(block, literal, start, limit)
+        return find_literal(block, literal, start, limit)
     if len(todo):
-        place[todo], behind[todo] = _find(block, literal, start[todo], limit[todo])
+        place[todo], behind[todo] = find_literal(block, literal, start[todo], limit[todo])
     return place, behind
-
-
-def _find(block: Block, literal: Literal, start: Positions, limit: Positions) -> tuple[Positions, Positions]:
-    """Where the literal stands next in each line, and what is behind it; beyond `limit` where it does not."""
-    anchor = literal.anchor
-    if literal.parts == (b" ",):
-        at = np.minimum(next_byte(block, anchor, start), limit)
-        return at, skip_blanks(block, at)
-    at = next_byte(block, anchor, start)
-    fits, behind = _fits_at(block, literal, at)
-    todo = np.flatnonzero(~fits & (at < limit))
-    for _ in range(_ROUNDS):
-        if not len(todo):
-            break
-        at[todo] = next_byte(block, anchor, np.minimum(at[todo] + 1, block.size))
-        again, behind[todo] = _fits_at(block, literal, at[todo])
-        fits[todo] = again
-        todo = todo[~again & (at[todo] < limit[todo])]
-    if len(todo):
-        # Lines full of the byte: judge each of its occurrences once, then look among the good ones.
-        every = _likely(block, literal)
-        good = every[_fits_at(block, literal, every)[0]]
-        place = np.searchsorted(good, at[todo])
-        at[todo] = np.append(good, block.size)[place]
-        fits[todo], behind[todo] = _fits_at(block, literal, at[todo])
-    return np.where(fits & (at < limit), at, limit + 1), behind
-
-
-def _likely(block: Block, literal: Literal) -> Positions:
-    """The occurrences of the anchor whose neighbours on both sides are right."""
-    every: Positions = block.positions(literal.anchor)
-    if literal.blank_first:
-        every = every[block.bytes[every - 1] == _BLANK]
-    text, *more = literal.behind
-    after = block.bytes[every + 1]
-    if len(text) > 1:
-        every = every[after == text[1]]
-    elif more:
-        every = every[(after == _BLANK) | (after == 10) | (after == 13) | (after == 0)]
-    return every
-
-
-def _fits_at(block: Block, literal: Literal, at: Positions) -> tuple[Mask, Positions]:
-    """Whether the literal stands with its anchor at each position, and what is behind it."""
-    fits, behind = _fits(block, literal.behind, at)
-    if literal.blank_first:
-        fits &= block.bytes[at - 1] == _BLANK
-    elif literal.anchor == _QUOTE:
-        fits &= (block.bytes[at - 1] != _BACKSLASH) | (block.bytes[at - 2] == _BACKSLASH)
-    return fits, behind
-
-
-def _fits(block: Block, parts: tuple[bytes, ...], at: Positions) -> tuple[Mask, Positions]:
-    """Whether blanks and text stand at each position, and what is behind them (no further than a block's end)."""
-    written = b"".join(parts)
-    if len(written) > 8:
-        return _fits_parts(block, parts, at)
-    # Mostly every blank is just one, and the literal is compared as one word.
-    fits, behind = _is(block, written, at), np.minimum(at + len(written), block.size)
-    if parts[-1] == b" ":
-        behind = skip_blanks(block, behind)
-    other = np.flatnonzero(~fits) if b" " in parts else ()
-    if len(other):
-        fits[other], behind[other] = _fits_parts(block, parts, at[other])
-    return fits, behind
-
-
-def _fits_parts(block: Block, parts: tuple[bytes, ...], at: Positions) -> tuple[Mask, Positions]:
-    fits = np.ones(len(at), np.bool_)
-    for part in parts:
-        if part == b" ":
-            fits &= _blank_or_end(block, at)
-            at = skip_blanks(block, at)
-            continue
-        for i in range(0, len(part), 8):
-            fits &= _is(block, part[i : i + 8], at)
-            at = np.minimum(at + len(part[i : i + 8]), block.size)
-    return fits, at
-
-
-def _is(block: Block, piece: bytes, at: Positions) -> Mask:
-    """Whether these up to eight bytes stand at each position."""
-    if len(piece) == 1:
-        result: Mask = block.bytes[at] == piece[0]
-        return result
-    value, mask = int.from_bytes(piece, "little"), (1 << (8 * len(piece))) - 1
-    result = ((block.words(at) ^ np.uint64(value)) & np.uint64(mask)) == 0
-    return result
-
-
-def _blank_or_end(block: Block, at: Positions) -> Mask:
-    byte = block.bytes[at]
-    result: Mask = byte == _BLANK
-    other = np.flatnonzero(~result)
-    if len(other):
-        place, byte = at[other], byte[other]
-        following = block.bytes[place + 1]
-        last = place + 1 >= block.size
-        result[other] = (place >= block.size) | (byte == 10) | ((byte == 13) & ((following == 10) | last))
-    return result

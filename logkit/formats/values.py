@@ -108,8 +108,8 @@ def ranks_of(text: Text, valid: Mask, scale: str) -> Codes:
     kind: LevelWords = "letters" if scale == "letters" else "words"
     codes = level_codes(text, kind)
     codes[~valid] = NONE
-    todo = np.flatnonzero((codes == NONE) & valid & (text.start < text.stop)) if scale in _SCALES else ()
-    if len(todo):
+    todo = np.flatnonzero((codes == NONE) & valid & (text.start < text.stop))
+    if scale in _SCALES and len(todo):
         numbers = text.take(todo).series().cast(pl.Int64, strict=False)
         codes[todo] = _SCALES[scale](numbers).to_physical().fill_null(NONE).to_numpy()
     return codes

@@ -12,6 +12,8 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
+from logkit.formats import kernels
+
 Ints = npt.NDArray[np.int64]
 """Keys, counts or microseconds."""
 
@@ -84,6 +86,8 @@ def group(keys: Ints) -> Grouping:
 
 def gather(cells: Cells) -> Cells:
     """The same counts with rows of equal keys summed, in canonical order."""
+    if kernels.compiled and len(cells) and (gathered := kernels.gather(cells.keys, cells.counts)) is not None:
+        return Cells(*gathered)
     codes, size = pack(cells.keys)
     if size > _dense(len(codes)):
         grouping = group(cells.keys)
