@@ -562,6 +562,38 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* views(rows, size, data, start, stop, out) -> whether all texts are within the block and cut between characters.
+
+   `out` are Arrow's string views of them: 16 bytes each, the length and then the text itself, or its first four bytes and
+   where it stands. */
+static PyObject *views(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 4, 3)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || size < 0 || held.view[0].len < size + 16 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) ||
+        !ROOM(3, rows * 16))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    uint64_t *out = AS(uint64_t *, 3);
+    int sound = size < INT32_MAX;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows && sound; row++) {
+        const int64_t from = start[row], length = stop[row] - from;
+        sound = from >= 0 && length >= 0 && stop[row] <= size;
+        if (!sound) break;
+        if (length) sound = (data[from] & 0xC0) != 0x80 && (data[stop[row]] & 0xC0) != 0x80;
+        const uint64_t shown = word_at(data, from) & first_bytes(length);
+        out[2 * row] = shown << 32 | (uint64_t)length;
+        out[2 * row + 1] =
+            length > 12 ? (uint64_t)from << 32 : word_at(data, from + 4) & first_bytes(length - 4);
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
 /* ---- JSON ---- */
 
 enum { MOST_DEPTH = 24, MOST_NUMBER = 300, NOTHING = 2 /* a null */ };
@@ -923,7 +955,8 @@ static PyMethodDef methods[] = {
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
-    {"gather", gather, METH_VARARGS, NULL},     {NULL, NULL, 0, NULL},
+    {"gather", gather, METH_VARARGS, NULL},     {"views", views, METH_VARARGS, NULL},
+    {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef module = {

@@ -32,6 +32,7 @@ DELETE = "\x7f"
 """What stands for a byte that is no UTF-8: as long as that byte, so that positions stay. Shown as U+FFFD."""
 
 _INLINE = 12  # an Arrow string view holds strings up to this length in itself
+_BAD_CUT = "expected texts within their block, cut between characters, found others"
 _HALF = np.uint64(32)
 _SHOWN = np.array(  # which bits of a text's first 16 bytes its view shows, by its length
     [[(1 << min(8 * n, 64)) - 1, (1 << max(8 * n - 64, 0)) - 1] for n in range(_INLINE + 1)] + [[0xFFFFFFFF, 0]],
@@ -152,6 +153,20 @@ class Text:
         import polars as pl
         import pyarrow as pa
 
+        size, views = len(self.start), self._views()
+        nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+        buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
+        series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), size, buffers))).alias(name)
+        assert series.dtype == pl.String
+        return series if exact or not self.block.deleted else series.str.replace_all(DELETE, "\ufffd", literal=True)
+
+    def _views(self) -> npt.NDArray[np.uint64]:
+        """Arrow's string views of the texts, two words to each."""
+        if kernels.compiled:
+            found = kernels.views(self.block.data, self.block.size, self.start, self.stop)
+            if found is None:
+                raise ValueError(_BAD_CUT)
+            return found
         size = len(self.start)
         length = self.stop - self.start
         # A view is 16 bytes: the length, then the text itself, or its first four bytes and where it stands.
@@ -165,18 +180,14 @@ class Text:
         views[:, 1] = (low >> _HALF) | (high << _HALF)
         long = np.flatnonzero(length > _INLINE)
         views[long, 1] = self.start[long].view(np.uint64) << _HALF
-        nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-        buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
-        series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), size, buffers))).alias(name)
-        assert series.dtype == pl.String
-        return series if exact or not self.block.deleted else series.str.replace_all(DELETE, "\ufffd", literal=True)
+        return views
 
     def _check(self, length: Positions) -> None:
         if not len(length):
             return
         fits = self.start.min() >= 0 and length.min() >= 0 and self.stop.max() <= self.block.size < 2**31
         if not fits or ((self._within(self.start) | self._within(self.stop)) & (length > 0)).any():
-            raise ValueError("expected texts within their block, cut between characters, found others")
+            raise ValueError(_BAD_CUT)
 
     def _within(self, at: Positions) -> Mask:
         """Which positions are within a character."""

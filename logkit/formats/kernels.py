@@ -103,6 +103,13 @@ def decimals(data: Bytes, start: Ints, stop: Ints) -> tuple[npt.NDArray[np.float
     return out, sure
 
 
+def views(data: Bytes, size: int, start: Ints, stop: Ints) -> Words | None:
+    """Arrow's string views of texts, two words to each; None where one is not within the block, or cut in a
+    character."""
+    out = np.empty((len(start), 2), np.uint64)
+    return out if _kernels.views(len(start), size, data, _flat(start), _flat(stop), out) else None
+
+
 def objects(
     data: Bytes,
     size: int,
