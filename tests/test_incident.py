@@ -95,6 +95,14 @@ def test_a_mask_of_another_length_is_refused(incident: tuple[Incident, Snapshot]
         incident[1].compare(np.ones(3, bool))
 
 
+def test_a_list_of_truths_is_a_mask(incident: tuple[Incident, Snapshot]) -> None:
+    _, snap = incident
+    mask = (snap.events["status"] >= 500).fillna(False)
+    pd.testing.assert_frame_equal(snap.compare(mask.tolist()), snap.compare(mask))
+    with pytest.raises(SettingError, match="one for each row"):
+        snap.compare([True, False])
+
+
 def test_without_a_burst_a_window_must_be_given() -> None:
     calm = snapshot(part(rows({}, {})))
     with pytest.raises(SnapshotError, match="found no burst"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -90,6 +91,20 @@ def test_an_unknown_id_is_an_error_that_names_those_near_it(log: Path) -> None:
         snap.pattern(snap.patterns["pattern"][0] + "x")
     with pytest.raises(SettingError):
         snapshot().pattern("none")
+
+
+def test_plots_refuse_what_is_no_axes_ids_or_number_in_words(log: Path) -> None:
+    plot: Any = read(log).plot
+    for ask in (
+        lambda: plot.patterns(top="x"),
+        lambda: plot.patterns(top=0),
+        lambda: plot.patterns(ids="x"),
+        lambda: plot.patterns(["x"]),
+        lambda: plot.error_rates("x"),
+        lambda: plot.latency("orders"),
+    ):
+        with pytest.raises(SettingError, match=r"expected .*found .*; try "):
+            ask()
 
 
 def test_a_snapshot_without_events_has_an_empty_table() -> None:

@@ -85,6 +85,8 @@ def _side(snapshot: Snapshot, given: Any, setting: str) -> Side:
 
 def is_mask(given: Any) -> bool:
     """Whether that is a truth for each row, not a time."""
+    if isinstance(given, list):
+        return bool(given) and all(isinstance(one, bool | np.bool_) for one in given)
     return isinstance(given, pl.Series) or getattr(given, "dtype", None) in (np.dtype(bool), "boolean")
 
 

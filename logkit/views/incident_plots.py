@@ -31,12 +31,25 @@ _SCALE: Final = ("#fff7ec", "#fdbb84", "#d7301f", "#5b0a1a")
 """From no errors to nothing but errors, lighter to darker all the way: it reads in grey and with any colour vision."""
 
 
+def _checked(ax: Axes | None) -> Axes | None:
+    """What a plot was given to draw on; raises SettingError for what is no axes, most likely another argument."""
+    from matplotlib.axes import Axes
+
+    if ax is None or isinstance(ax, Axes):
+        return ax
+    raise SettingError(
+        f"expected ax as Matplotlib's axes or None, found {ax!r}; try the argument you mean by its name",
+        setting="ax",
+        value=ax,
+    )
+
+
 def error_rates(ax: Axes | None, snapshot: Snapshot, width: Any, say: Say) -> Axes:
     """See `Plots.error_rates`."""
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm
     from matplotlib.ticker import PercentFormatter
 
-    stats = snapshot.stats
+    ax, stats = _checked(ax), snapshot.stats
     width_us = max(bucket_us(stats, width) // stats.width_us, 1) * stats.width_us
     is_error = pl.col("level").is_not_null() & (pl.col("level").to_physical().fill_null(0) >= schema.ERROR_RANK)
     bucket = (pl.col("bucket_us") // width_us * width_us).alias("at")
@@ -91,7 +104,7 @@ def latency(ax: Axes | None, snapshot: Snapshot, service: str | None, say: Say) 
     """See `Plots.latency`."""
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    ax = ax if ax is not None else new_axes(9.0, 2.8)
+    ax = _checked(ax) or new_axes(9.0, 2.8)
     stats = snapshot.stats
     if service is not None:
         if service not in stats.services:
@@ -133,6 +146,11 @@ _QUANTILES: Final = (0.5, 0.95, 0.99)
 
 def patterns(ax: Axes | None, snapshot: Snapshot, ids: Sequence[str] | None, top: int, say: Say) -> Axes:
     """See `Plots.patterns`."""
+    ax = _checked(ax)
+    if isinstance(top, bool) or not isinstance(top, int | np.integer) or top < 1:
+        raise SettingError(f"expected top as a whole number from 1 on, found {top!r}; try 12", setting="top", value=top)
+    if isinstance(ids, str):
+        raise SettingError(f"expected ids as several, found {ids!r}; try [{ids!r}]", setting="ids", value=ids)
     table = snapshot.tables("patterns")
     unknown = [one for one in ids or () if one not in table["pattern"]]
     if unknown:
