@@ -616,6 +616,7 @@ typedef struct {
     uint8_t *there;
     int64_t stride;
     int64_t top;   /* keys of the outermost object */
+    uint64_t met;  /* a bit for each node whose key was met: of two values of one name only the first counts */
     int32_t next[16]; /* the entry behind the last one met, for the first nodes: keys mostly come in one order */
 } json_t;
 
@@ -740,6 +741,10 @@ static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
                 const entry_t *entry = entries + place;
                 if (entry->length == length && !memcmp(json->keys + entry->key, data + key, (size_t)length)) {
                     found = entry;
+                    if (entry->child >= 0) {
+                        if (entry->child > 63 || json->met >> entry->child & 1) return -1;
+                        json->met |= 1ULL << entry->child;
+                    }
                     if (node < 16) json->next[node] = place + 1;
                     break;
                 }
@@ -849,7 +854,7 @@ static PyObject *objects(PyObject *self, PyObject *args) {
     memset(there, 0, (size_t)(slots * rows));
     for (int64_t row = 0; row < rows; row++) {
         int64_t at = -1;
-        json.out = out + row, json.there = there + row, json.stop = stop[row], json.top = 0;
+        json.out = out + row, json.there = there + row, json.stop = stop[row], json.top = 0, json.met = 0;
         if (start[row] >= 0 && start[row] < stop[row] && stop[row] <= size) {
             at = json_blanks(&json, start[row]);
             at = at < json.stop && json.data[at] == '{' ? json_object(&json, at + 1, 0, 0) : -1;
