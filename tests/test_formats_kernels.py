@@ -127,9 +127,11 @@ PATTERNS = {
 }
 TOKENS = [
     b" ", b"  ", b"   ", b"\t", b"\r", b"\n", b"\r\n", b'"', b'\\"', b'\\\\"', b"\\", b'" "', b"[", b"]", b"] [",
-    b" - ", b"- ", b"-", b"->", b";", b":", b": ", b"|", b" | ", b"<", b">", b"(", b")", b"=", b"{", b"}", b"ms", b"ms | ", b"ms]",
+    b" - ", b"- ", b"-", b"->", b";", b":", b": ", b"|", b" | ", b"<", b">", b"(", b")", b"=", b"{", b"}",
+    b"ms", b"ms | ", b"ms]",
     b"!", b"INFO", b"warn", b"E", b"x", b"app", b"1", b"23", b"200", b"-1.5", b"1e5", b"nan", b".5", b"007", b"9" * 33,
-    b"a" * 31, "\u00e9".encode(), "\u65e5\u672c".encode(), b"\x00", b"\x7f", b"2026-03-01 12:00:00,001", b"2026-03-01 12:00:00",
+    b"a" * 31, "\u00e9".encode(), "\u65e5\u672c".encode(), b"\x00", b"\x7f", b"2026-03-01 12:00:00,001",
+    b"2026-03-01 12:00:00",
     b"01/Mar/2026:13:00:00 +0100", b" longer than eight ", b" bytes at once ",
 ]  # fmt: skip
 WELL = [
@@ -340,7 +342,8 @@ KEYS = ["", *r"t @t level log service svc dur event a status at name z \u00e9 a\
 ODD = [
     *"1.50 1e5 1E+5 -0 -0.0 0.00001 0.1 12345678901234567890 99999999999999999999 100000000000000.5 1.7e9".split(),
     *"123456789012345678 01 1. .5 - +1 1e 1e400 NaN null true false nul [] {} [1,2] [1,] 200 200.0".split(),
-    *r'"" "warn" "INFO" "cart" "1.50" "1.5s" "2m3s" "\n" "\u00e9" "\ud83d\ude00" "\ud83d" "\udc00x" "\u00g0" "\x"'.split(),
+    *r'"" "warn" "INFO" "cart" "1.50" "1.5s" "2m3s" "\n" "\u00e9" "\ud83d\ude00" "\ud83d" "\udc00x" "\u00g0"'.split(),
+    *r'"\x"'.split(),
     *r'"\" "unended "\u0000" [{"level":"x"}] "2026-03-01T12:00:00.25Z" 1772366400 1772366400.250 "1772366400"'.split(),
     '"tab\there"', '"\x00"', '"\u00e9\u65e5"', '" x "', "9" * 280 + "e99", f'"{"long" * 9}"', "[" * 30 + "]" * 30,
 ]  # fmt: skip
