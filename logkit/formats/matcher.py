@@ -221,7 +221,8 @@ def _take_field(rows: _Rows, wanted: Field, step: Step) -> None:
     if not (wanted.optional or free):
         rows.ok &= text.start < text.stop
     if wanted.kind and not (wanted.kind == "w" and literal is not None and literal.parts == (b" ",)):
-        rows.ok &= conforms(text, wanted.kind)
+        good = np.flatnonzero(rows.ok)  # of other rows nothing is known of the text, not even that it may be looked at
+        rows.ok[good] = conforms(text.take(good), wanted.kind)
     if wanted.name != SKIPPED:
         rows.fields[wanted.name] = text
 
