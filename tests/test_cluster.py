@@ -27,6 +27,8 @@ SMALL: dict[str, Any] = {"span_bytes": 100_000, "progress": False}
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with cluster(2) as found:
+        # What a process loads first takes longer than all the spans of a sample, which the other one would read alone.
+        found.run(exec, "import logkit.cluster.work, duckdb, pyarrow")
         yield found
 
 
@@ -66,9 +68,7 @@ def test_threads_one_thread_and_a_cluster_agree(client: Client) -> None:
     )
     assert snap.patterns.equals(threads.patterns)
     assert snap.threads["events"].sum() == 15_510
-    # Both processes take part where the spans last longer than the scheduler needs to hand one to the other.
-    assert (snap.threads["events"] > 0).all()
-    assert len(snap.threads) in (1, 2)
+    assert (snap.threads["events"] > 0).tolist() == [True, True]
 
 
 def test_a_worker_killed_in_the_middle_changes_nothing(client: Client, killer: Killer, corpus: Path) -> None:
