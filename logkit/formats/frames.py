@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from logkit.formats.block import Mask, Records
+from logkit.formats.columns import nulls
 from logkit.formats.keys import Field
-from logkit.formats.values import nulls
 from logkit.schema import LEVEL, NUMBERS, STATS_FIELDS, TIMESTAMP
 
 

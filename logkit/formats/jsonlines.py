@@ -12,6 +12,7 @@ import polars as pl
 
 from logkit.formats.base import Facts, Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Positions, Records, Text
+from logkit.formats.columns import nulls
 from logkit.formats.distinct import distinct
 from logkit.formats.frames import messages, nothing, ordered, spread, wanted
 from logkit.formats.jsonquery import extract, extract_if_valid, json_texts, valid_json, without
@@ -24,7 +25,6 @@ from logkit.formats.values import (
     integers_of,
     levels_of,
     milliseconds_of,
-    nulls,
     ranks_of,
     text_of,
     times_of,

@@ -11,11 +11,12 @@ import polars as pl
 
 from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Block, Lines, Mask, Positions, Records, Text, split_lines
+from logkit.formats.columns import nulls
 from logkit.formats.frames import messages, ordered, wanted
 from logkit.formats.jsonquery import json_objects
 from logkit.formats.keys import HEAD_RECORDS, Field, Sample, choose_fields
 from logkit.formats.pairs import Pairs, find_pairs
-from logkit.formats.values import durations_of, integers_of, levels_of, nulls, times_of
+from logkit.formats.values import durations_of, integers_of, levels_of, times_of
 
 REASON: Final = "not key=value pairs"
 _SHARE: Final = 0.6  # of the head's lines that must be made of pairs

@@ -10,6 +10,7 @@ import polars as pl
 
 from logkit.formats.base import TimeRules
 from logkit.formats.block import PAD, Block, Mask, Text
+from logkit.formats.columns import nulled, nulls
 from logkit.formats.decimals import read_decimals
 from logkit.formats.levels import (
     NONE,
@@ -71,8 +72,7 @@ def times_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> pl.
     ("" or "number") changes. No digit may follow a value in the text's block.
     """
     us, ok = instants_of(text, valid, rules, layout)
-    instants = pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP)
-    return instants if ok.all() else instants.zip_with(pl.Series(ok), nulls(TIMESTAMP, len(ok)))
+    return nulled(pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP), ok)
 
 
 def instants_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> tuple[npt.NDArray[np.int64], Mask]:
@@ -88,11 +88,6 @@ def instants_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> 
         found = find_times(rest, rules, 0)
         us[todo], ok[todo] = found.us, found.ok & (found.start == rest.start)
     return us, ok
-
-
-def nulls(dtype: pl.DataType, size: int) -> pl.Series:
-    """A series of nulls."""
-    return pl.Series([None], dtype=dtype).new_from_index(0, size)
 
 
 def levels_of(text: Text, valid: Mask, scale: str) -> pl.Series:
