@@ -79,6 +79,8 @@ def _detect(head: bytes, sample: Head, filename: str) -> Format:
         # As near as that to the best there can be: no format that follows could put another one first.
         if read >= 1 - _NEAR:
             break
+    if first is not None and not has_times(first) and (rest := _plain(sample)).timed and not rest.weak:
+        return rest  # the lines have times, of which the format knows nothing
     if first is not None and read >= _NEARLY_ALL:
         return first
     return _mixture(first, sample) or first or _plain(sample)
