@@ -32,7 +32,7 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "trace_id": ("traceid", "trace", "tr", "ddtraceid", "oteltraceid", "xb3traceid", "logginggoogleapiscomtrace"),
     "span_id": ("spanid", "span", "sp", "ddspanid", "otelspanid", "xb3spanid", "logginggoogleapiscomspanid"),
     "logger": ("logger", "loggername", "loglogger", "target", "sourcecontext", "scopename", "category", "name",
-        "subsys", "subsystem"),
+        "channel", "module", "subsys", "subsystem"),
     "host": ("host", "hostname", "nodename", "machinename", "computername", "computer"),
     "thread": ("thread", "threadname", "processthreadname", "ctx", "threadid", "tid"),
 }  # fmt: skip
