@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -420,3 +421,40 @@ def test_statistics_of_many_objects_are_the_same() -> None:
     )
     assert found == wanted
     assert not found[1]
+
+
+# ---- tables ----
+
+CELLS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 9), st.integers(5, 8), st.integers(1, 9)), max_size=9
+)
+
+
+@given(st.lists(st.tuples(CELLS, st.permutations([0, 1, 4])), min_size=1, max_size=5), st.sampled_from([1, 2, 5]))
+def test_tables_add_up_to_the_same(parts: list[tuple[list[tuple[int, ...]], list[int]]], width: int) -> None:
+    tables, expected = [], Counter[tuple[int, ...]]()
+    for rows, names in parts:
+        columns = np.array(rows, np.int64).reshape(-1, 5).T
+        tables.append((columns[:4], columns[4:], np.array(names, np.int64)))
+        for service, level, time, bin, count in rows:
+            expected[names[service], level, max(time // width * width, -1), bin] += count
+    found = kernels.pile(tables, width, 10**4)
+    assert found is not None
+    rows_found = [tuple(row) for row in np.vstack(found).T.tolist()]
+    assert rows_found == [(*key, count) for key, count in sorted(expected.items())]
+
+
+def test_tables_that_cannot_be_added_in_place_are_left() -> None:
+    keys, names = np.array([[0, 1], [0, 0], [0, 9], [1, 2]]), np.array([0, 1])
+    for changed, counts, most in [
+        (keys, [1, 1], 39),  # two names, a level, ten times and two bins
+        (keys, [1, 0], 99),
+        (keys, [1, -1], 99),
+        (keys + 1, [1, 1], 99),
+        (keys - 1, [1, 1], 99),
+        (keys * 2**62, [1, 1], 2**62),
+    ]:
+        assert kernels.pile([(changed, np.array([counts]), names)], 1, most) is None
+    found = kernels.pile([(keys, np.array([[1, 2]]), names)], 1, 40)
+    assert found is not None
+    assert np.vstack(found).T.tolist() == [[0, 0, 0, 1, 1], [1, 0, 9, 2, 2]]

@@ -953,6 +953,177 @@ static PyObject *gather(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(groups);
 }
 
+/* Tables of counts that are added up: keys (columns, rows), whose first column is looked up in names, and whose third,
+   a time in us or -1, is coarsened; and one row of counts. */
+typedef struct {
+    Py_buffer view[3];
+    const int64_t *keys, *counts, *names;
+    int64_t rows, named;
+    int held;
+} table_t;
+
+static void release_tables(table_t *table, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count; i++)
+        while (table[i].held) PyBuffer_Release(&table[i].view[--table[i].held]);
+    PyMem_Free(table);
+}
+
+/* The tables of a list of (keys, counts, names), NULL with an exception set. */
+static table_t *take_tables(PyObject *list, int64_t columns, Py_ssize_t *count) {
+    *count = PyList_Size(list);
+    if (*count < 0) return NULL;
+    table_t *tables = PyMem_Calloc((size_t)*count + 1, sizeof(table_t));
+    if (tables == NULL) return (table_t *)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < *count; i++) {
+        table_t *table = tables + i;
+        for (; table->held < 3; table->held++) {
+            PyObject *item = PyTuple_GetItem(PyList_GetItem(list, i), table->held);
+            if (item == NULL || PyObject_GetBuffer(item, &table->view[table->held], PyBUF_C_CONTIGUOUS) < 0) {
+                release_tables(tables, *count);
+                return NULL;
+            }
+        }
+        table->keys = table->view[0].buf, table->counts = table->view[1].buf, table->names = table->view[2].buf;
+        table->rows = table->view[1].len / 8, table->named = table->view[2].len / 8;
+        if (table->view[0].len < (Py_ssize_t)(columns * table->rows * 8)) {
+            release_tables(tables, *count);
+            PyErr_SetString(PyExc_ValueError, "expected keys for each count, found fewer");
+            return NULL;
+        }
+    }
+    return tables;
+}
+
+/* A time's bucket, and -1 for none; the one of the row before is mostly it. */
+static inline int64_t bucket_of(int64_t time, int64_t width, int64_t *last, int64_t *bucket) {
+    if (time != *last) *last = time, *bucket = time < 0 ? -1 : time / width;
+    return *bucket;
+}
+
+/* extents(columns, width, tables, low, high) -> whether every name is known and every count is above 0. `low` and `high`
+   are the least and the greatest of each column, names looked up and times as buckets of a width. */
+static PyObject *extents(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    Py_ssize_t count;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 2, 0)) return NULL;
+    const int64_t columns = number[0], width = number[1];
+    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
+        return too_small(&held);
+    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
+    if (tables == NULL) {
+        release(&held);
+        return NULL;
+    }
+    int64_t *low = AS(int64_t *, 0), *high = AS(int64_t *, 1);
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t column = 0; column < columns; column++) {
+        int64_t least = INT64_MAX, most = INT64_MIN;
+        for (Py_ssize_t i = 0; i < count && sound; i++) {
+            const int64_t *key = tables[i].keys + column * tables[i].rows, rows = tables[i].rows;
+            int64_t lowest = INT64_MAX, highest = INT64_MIN;
+            for (int64_t row = 0; row < rows; row++) {
+                lowest = key[row] < lowest ? key[row] : lowest;
+                highest = key[row] > highest ? key[row] : highest;
+            }
+            if (!rows) continue;
+            if (column == 2) lowest = lowest < 0 ? -1 : lowest / width, highest = highest < 0 ? -1 : highest / width;
+            if (column == 0) {
+                const int64_t *name = tables[i].names;
+                sound = lowest >= 0 && highest < tables[i].named;
+                lowest = INT64_MAX, highest = INT64_MIN;
+                for (int64_t place = 0; place < tables[i].named; place++) {
+                    lowest = name[place] < lowest ? name[place] : lowest;
+                    highest = name[place] > highest ? name[place] : highest;
+                }
+                for (int64_t row = 0; row < rows && sound; row++) sound = tables[i].counts[row] > 0;
+            }
+            least = lowest < least ? lowest : least;
+            most = highest > most ? highest : most;
+        }
+        low[column] = least, high[column] = most;
+    }
+    Py_END_ALLOW_THREADS
+    release_tables(tables, count);
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
+/* pile(columns, width, tables, low, high, cells) -> how many of the cells hold something, -1 where a key has none. There
+   is a cell, 0 at first, for each key between `low` and `high`, in the keys' order. */
+static PyObject *pile(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    Py_ssize_t count;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 3, 2)) return NULL;
+    const int64_t columns = number[0], width = number[1];
+    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
+        return too_small(&held);
+    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
+    if (tables == NULL) {
+        release(&held);
+        return NULL;
+    }
+    const int64_t *low = AS(const int64_t *, 0), *high = AS(const int64_t *, 1), size = held.view[2].len / 8;
+    int64_t *cells = AS(int64_t *, 2), found = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count && found >= 0; i++) {
+        const table_t *table = tables + i;
+        const int64_t rows = table->rows, named = table->named;
+        int64_t last = -1, bucket = -1;
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t name = table->keys[row];
+            uint64_t code = 0;
+            int inside = name >= 0 && name < named;
+            for (int64_t column = 0; column < columns && inside; column++) {
+                int64_t key = column ? table->keys[column * rows + row] : table->names[name];
+                if (column == 2) key = bucket_of(key, width, &last, &bucket);
+                inside = key >= low[column] && key <= high[column];
+                code = code * ((uint64_t)high[column] - (uint64_t)low[column] + 1) + ((uint64_t)key - (uint64_t)low[column]);
+            }
+            if (!inside || code >= (uint64_t)size) {
+                found = -1;
+                break;
+            }
+            cells[code] += table->counts[row];
+        }
+    }
+    for (int64_t i = 0; i < size && found >= 0; i++) found += cells[i] != 0;
+    Py_END_ALLOW_THREADS
+    release_tables(tables, count);
+    release(&held);
+    return PyLong_FromLongLong(found);
+}
+
+/* unpile(columns, width, rows, cells, low, high, keys, counts): the keys and counts of the cells that hold something. */
+static PyObject *unpile(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 5, 3)) return NULL;
+    const int64_t columns = number[0], width = number[1], rows = number[2];
+    if (columns < 3 || columns > MOST_COLUMNS || rows < 0 || !ROOM(1, columns * 8) || !ROOM(2, columns * 8) ||
+        !ROOM(3, columns * rows * 8) || !ROOM(4, rows * 8))
+        return too_small(&held);
+    const int64_t *cells = AS(const int64_t *, 0), *low = AS(const int64_t *, 1), *high = AS(const int64_t *, 2);
+    const int64_t size = held.view[0].len / 8;
+    int64_t *keys = AS(int64_t *, 3), *counts = AS(int64_t *, 4), row = 0, here[MOST_COLUMNS];
+    Py_BEGIN_ALLOW_THREADS
+    memcpy(here, low, (size_t)columns * 8);
+    for (int64_t cell = 0; cell < size && row < rows; cell++) {
+        if (cells[cell]) {
+            for (int64_t column = 0; column < columns; column++)
+                keys[column * rows + row] = column == 2 && here[2] > 0 ? here[2] * width : here[column];
+            counts[row++] = cells[cell];
+        }
+        for (int64_t column = columns - 1; column >= 0 && ++here[column] > high[column]; column--)
+            here[column] = low[column];
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
@@ -961,6 +1132,8 @@ static PyMethodDef methods[] = {
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
     {"gather", gather, METH_VARARGS, NULL},     {"views", views, METH_VARARGS, NULL},
+    {"extents", extents, METH_VARARGS, NULL},   {"pile", pile, METH_VARARGS, NULL},
+    {"unpile", unpile, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -7,6 +7,8 @@ those are read by it as well. Kernels let the interpreter go while they run and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -139,6 +141,27 @@ def gather(keys: Ints, counts: Ints) -> tuple[Ints, Ints] | None:
     scratch = np.empty(2 * rows * _CODED_BYTES, np.uint8)
     found = _kernels.gather(rows, columns, counted, _flat(keys), _flat(counts), out[:columns], out[columns:], scratch)
     return None if found < 0 else (out[:columns, :found].copy(), out[columns:, :found].copy())
+
+
+def pile(tables: Sequence[tuple[Ints, Ints, Ints]], width: int, most: int) -> tuple[Ints, Ints] | None:
+    """Tables of keys (columns, rows), counts (1, rows) and names as one: the keys' first column looked up in the names,
+    the third coarsened to a multiple of `width` (-1 stays), counts of equal keys added up, in the keys' order. None
+    where there can be more than `most` keys, and where a count is not above 0."""
+    columns = len(tables[0][0])
+    flat = [tuple(map(_flat, table)) for table in tables]
+    low, high = np.empty(columns, np.int64), np.empty(columns, np.int64)
+    if not _kernels.extents(columns, width, flat, low, high):
+        return None
+    size = prod(max(top - bottom + 1, 0) for bottom, top in zip(low.tolist(), high.tolist(), strict=True))
+    if size > most:
+        return None
+    cells = np.zeros(size, np.int64)
+    found = _kernels.pile(columns, width, flat, low, high, cells)
+    if found < 0:
+        return None
+    keys, counts = np.empty((columns, found), np.int64), np.empty((1, found), np.int64)
+    _kernels.unpile(columns, width, found, cells, low, high, keys, counts)
+    return keys, counts
 
 
 def _flat(array: Ints) -> Ints:
