@@ -30,7 +30,9 @@ from logkit.formats.timestamps import Scan, scan_times, starts_with_time
 from logkit.sources.batches import batch_of
 from logkit.sources.chunks import Chunk
 from logkit.sources.span import ReadOptions, Span
-from logkit.stats import Stats
+from logkit.stats import Limits, Stats
+from logkit.stats.ladder import TIME_STOP_US
+from logkit.stats.sketch import EDGES, MAX_US
 
 pytestmark = pytest.mark.skipif(not kernels.compiled, reason="nothing compiled the kernels here")
 
@@ -426,7 +428,8 @@ def test_statistics_of_many_objects_are_the_same() -> None:
 # ---- tables ----
 
 CELLS = st.lists(
-    st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 9), st.integers(5, 8), st.integers(1, 9)), max_size=9
+    st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 9), st.integers(5, 8), st.integers(1, 9)),
+    max_size=9,
 )
 
 
@@ -458,3 +461,42 @@ def test_tables_that_cannot_be_added_in_place_are_left() -> None:
     found = kernels.pile([(keys, np.array([[1, 2]]), names)], 1, 40)
     assert found is not None
     assert np.vstack(found).T.tolist() == [[0, 0, 0, 1, 1], [1, 0, 9, 2, 2]]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(-1, 9 * 10**6), st.sampled_from([0, 10**15, TIME_STOP_US - 1, TIME_STOP_US, 2**62])),
+            st.integers(0, NONE),
+            st.integers(0, 3),
+            st.one_of(
+                st.floats(0, 10_000),
+                st.integers(0, 4000).map(lambda half: half / 2000),
+                st.sampled_from([np.nan, np.inf, -np.inf, -1.0, -0.0, 8.64e8, 8.63e8, 9e8, 1e300, 0.0005, 0.0015]),
+            ),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.booleans(),
+    st.builds(
+        Limits, max_services=st.integers(1, 4), max_buckets=st.integers(1, 9), max_latency_buckets=st.integers(1, 9)
+    ),
+)
+def test_facts_are_counted_the_same(rows: list[tuple[int, int, int, float]], lasting: bool, limits: Limits) -> None:
+    us, level, service, duration = zip(*rows, strict=True)
+    ok, names = np.ones(len(rows), np.bool_), ["cart", "", "gateway", "größe"]
+    ranks = np.array(level, np.uint8)
+    facts = Facts(np.array(us), ranks, names, np.array(service), np.array(duration) if lasting else None, ok, "")
+    found, wanted = both(lambda: Stats.of_facts(facts, limits))
+    assert found == wanted
+
+
+def test_every_duration_is_in_the_same_bin() -> None:
+    edges = np.concatenate([EDGES - 1, EDGES, EDGES + 1, 2 ** np.arange(40), [MAX_US]])
+    durations = np.clip(edges, 1, MAX_US) / 1000
+    zeros = np.zeros(len(durations), np.int64)
+    facts = Facts(zeros, zeros.astype(np.uint8), ["a"], zeros, durations, zeros == 0, "")
+    found, wanted = both(lambda: Stats.of_facts(facts))
+    assert found == wanted
+    assert found.bins.height == len(np.unique(EDGES))

@@ -1124,6 +1124,179 @@ static PyObject *unpile(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* Sort by the lowest `bits` of the codes; says in which of the two arrays the result is. */
+static uint64_t *sort_codes(uint64_t *from, uint64_t *to, int64_t rows, int bits) {
+    const int passes = (bits + DIGIT_BITS - 1) / DIGIT_BITS, width = passes ? (bits + passes - 1) / passes : 0;
+    const uint64_t mask = (1ULL << width) - 1;
+    for (int shift = 0; shift < bits; shift += width) {
+        int64_t place[DIGITS] = {0}, sum = 0;
+        for (int64_t i = 0; i < rows; i++) place[(from[i] >> shift) & mask]++;
+        for (uint64_t digit = 0; digit <= mask; digit++) {
+            const int64_t here = place[digit];
+            place[digit] = sum, sum += here;
+        }
+        for (int64_t i = 0; i < rows; i++) to[place[(from[i] >> shift) & mask]++] = from[i];
+        uint64_t *other = from;
+        from = to, to = other;
+    }
+    return from;
+}
+
+/* survey(rows, size, stop, us, level, service, durations, codes, lookup, key, totals, extremes) -> whether all rows are
+   in range. `key` is each row's service, looked up, times the number of codes, and the code of its level, below `size`;
+   `totals` (4, size) are events, those with a time, the first and the last time of each key, which the caller has begun
+   with; `extremes` the first and last time of all rows, and of those with a duration, and how many these are. */
+static PyObject *survey(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 9, 6)) return NULL;
+    const int64_t rows = number[0], size = number[1], stop = number[2];
+    const int64_t levels = held.view[4].len / 8, services = held.view[5].len / 8, durations = held.view[3].len / 8;
+    if (rows < 0 || size < 0 || size > INT32_MAX || !ROOM(0, rows * 8) || !ROOM(1, rows) || !ROOM(2, rows * 8) ||
+        (durations && durations < rows) || !ROOM(6, rows * 4) || !ROOM(7, size * 32) || !ROOM(8, 40))
+        return too_small(&held);
+    const int64_t *us = AS(const int64_t *, 0), *service = AS(const int64_t *, 2), *code = AS(const int64_t *, 4);
+    const int64_t *lookup = AS(const int64_t *, 5);
+    bytes_t level = AS(bytes_t, 1);
+    const double *duration = AS(const double *, 3);
+    int32_t *key = AS(int32_t *, 6);
+    int64_t *events = AS(int64_t *, 7), *timed = events + size, *first = timed + size, *last = first + size;
+    int64_t *extreme = AS(int64_t *, 8), low = INT64_MAX, high = -1, soonest = INT64_MAX, latest = -1, lasting = 0;
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t place = service[row];
+        if (place < 0 || place >= services || level[row] >= levels) {
+            sound = 0;
+            break;
+        }
+        const int64_t found = lookup[place] * levels + code[level[row]], time = us[row];
+        if (found < 0 || found >= size) {
+            sound = 0;
+            break;
+        }
+        key[row] = (int32_t)found;
+        events[found]++;
+        const int lasts = durations && duration[row] >= 0;
+        lasting += lasts;
+        if (time < 0 || time >= stop) continue;
+        timed[found]++;
+        if (time < first[found]) first[found] = time;
+        if (time > last[found]) last[found] = time;
+        if (time < low) low = time;
+        if (time > high) high = time;
+        if (!lasts) continue;
+        if (time < soonest) soonest = time;
+        if (time > latest) latest = time;
+    }
+    extreme[0] = low, extreme[1] = high, extreme[2] = soonest, extreme[3] = latest, extreme[4] = lasting;
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
+/* The bin of a duration of at least 1 us: `near` says of numbers that begin with the same bits in which bin the least of
+   them is, `edges` are the greatest of each bin. */
+static inline int64_t bin_of(uint64_t us, const int16_t *near, const int64_t *edges, int fine) {
+    int octave = 0;
+#if defined(__GNUC__)
+    octave = 63 - __builtin_clzll(us);
+#else
+    for (uint64_t rest = us; rest >>= 1;) octave++;
+#endif
+    const uint64_t fraction = octave >= fine ? us >> (octave - fine) : us << (fine - octave);
+    int64_t bin = near[((uint64_t)octave << fine) + (fraction & ((1ULL << fine) - 1))];
+    while (edges[bin] < (int64_t)us) bin++;
+    return bin;
+}
+
+/* occupied(rows, keys, levels, width, stop, low, high, fine, key, us, durations, near, edges, out, scratch) -> how many
+   cells there are, -1 where they are too many for a number. `out` is their columns (5, rows), sorted: service and level
+   of the key, bucket of a width, bin of the duration and how many rows. Without durations: cells of rows with a time;
+   else those of rows with a duration, -1 being the bucket of those without a time. */
+static PyObject *occupied(PyObject *self, PyObject *args) {
+    long long number[8];
+    buffers_t held;
+    if (!integers(args, number, 8) || !take_buffers(&held, args, 8, 7, 5)) return NULL;
+    const int64_t rows = number[0], keys = number[1], levels = number[2], width = number[3], stop = number[4];
+    const int64_t lasting = held.view[2].len / 8, bins = lasting ? held.view[4].len / 8 : 1, fine = number[7];
+    if (rows < 0 || keys < 0 || levels < 1 || width < 1 || fine < 0 || fine > 12 || !ROOM(0, rows * 4) ||
+        !ROOM(1, rows * 8) || (lasting && (lasting < rows || bins < 1 || !ROOM(3, 2 * (64LL << fine)))) ||
+        !ROOM(5, rows * 40) || !ROOM(6, rows * 16))
+        return too_small(&held);
+    const int64_t low = number[5] / width, buckets = number[6] < number[5] ? 1 : number[6] / width - low + 2;
+    if (number[5] < 0 || buckets > (1LL << 40) || keys > (1LL << 62) / buckets / bins) {
+        release(&held);
+        return PyLong_FromLong(-1);
+    }
+    const int32_t *key = AS(const int32_t *, 0);
+    const int64_t *us = AS(const int64_t *, 1), *edges = AS(const int64_t *, 4);
+    const double *duration = AS(const double *, 2), most = lasting ? (double)edges[bins - 1] : 0;
+    const int16_t *near = AS(const int16_t *, 3);
+    int64_t *out = AS(int64_t *, 5), found = 0, count = 0;
+    uint64_t *codes = AS(uint64_t *, 6);
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    int64_t from = 0, to = 0, slot = 0; /* the bucket of the row before, which mostly is this one's */
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t time = us[row];
+        if (key[row] < 0 || key[row] >= keys) sound = 0;
+        if (lasting && !(duration[row] >= 0)) continue;
+        int64_t mine = 0, bin = 0;
+        if (time >= 0 && time < stop) {
+            if (time < from || time >= to) {
+                const int64_t bucket = time / width;
+                from = bucket * width, to = from + width, slot = bucket - low + 1;
+                if (slot < 1 || slot >= buckets) sound = 0;
+            }
+            mine = slot;
+        } else if (!lasting) {
+            continue;
+        }
+        if (lasting) {
+            double micros = duration[row] * 1000;
+            micros = micros < 1 ? 1 : micros > most ? most : micros;
+            int64_t whole = (int64_t)micros;
+            const double rest = micros - (double)whole;
+            whole += rest > 0.5 || (rest == 0.5 && (whole & 1));
+            bin = bin_of((uint64_t)whole, near, edges, (int)fine);
+        }
+        codes[count++] = (uint64_t)((key[row] * buckets + mine) * bins + bin);
+    }
+    if (sound) {
+        int bits = 0;
+        while (bits < 63 && (uint64_t)(keys * buckets * bins) >> bits) bits++;
+        codes = sort_codes(codes, codes + rows, count, bits);
+        uint64_t before = 0, begin = 0, end = 0;
+        int64_t service = 0, level = 0, bucket = -1;
+        for (int64_t i = 0; i < count; i++) {
+            const uint64_t code = codes[i];
+            if (i && code == before) {
+                out[4 * rows + found - 1]++;
+                continue;
+            }
+            before = code;
+            if (code >= end) {
+                const uint64_t group = code / (uint64_t)bins, one = group / (uint64_t)buckets;
+                begin = group * (uint64_t)bins, end = begin + (uint64_t)bins;
+                service = (int64_t)one / levels, level = (int64_t)one % levels;
+                const int64_t at = (int64_t)(group % (uint64_t)buckets);
+                bucket = at ? (low + at - 1) * width : -1;
+            }
+            out[found] = service, out[rows + found] = level, out[2 * rows + found] = bucket;
+            out[3 * rows + found] = (int64_t)(code - begin), out[4 * rows + found] = 1;
+            found++;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    if (!sound) {
+        PyErr_SetString(PyExc_ValueError, "expected keys and times in range, found others");
+        return NULL;
+    }
+    return PyLong_FromLongLong(found);
+}
+
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
@@ -1133,7 +1306,8 @@ static PyMethodDef methods[] = {
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
     {"gather", gather, METH_VARARGS, NULL},     {"views", views, METH_VARARGS, NULL},
     {"extents", extents, METH_VARARGS, NULL},   {"pile", pile, METH_VARARGS, NULL},
-    {"unpile", unpile, METH_VARARGS, NULL},
+    {"unpile", unpile, METH_VARARGS, NULL},     {"survey", survey, METH_VARARGS, NULL},
+    {"occupied", occupied, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

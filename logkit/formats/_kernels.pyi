@@ -91,3 +91,36 @@ def pile(
 def unpile(
     columns: int, width: int, rows: int, cells: Buffer, low: Buffer, high: Buffer, keys: Buffer, counts: Buffer, /
 ) -> None: ...
+def survey(
+    rows: int,
+    size: int,
+    stop: int,
+    us: Buffer,
+    level: Buffer,
+    service: Buffer,
+    durations: Buffer,
+    codes: Buffer,
+    lookup: Buffer,
+    key: Buffer,
+    totals: Buffer,
+    extremes: Buffer,
+    /,
+) -> bool: ...
+def occupied(
+    rows: int,
+    keys: int,
+    levels: int,
+    width: int,
+    stop: int,
+    low: int,
+    high: int,
+    fine: int,
+    key: Buffer,
+    us: Buffer,
+    durations: Buffer,
+    near: Buffer,
+    edges: Buffer,
+    out: Buffer,
+    scratch: Buffer,
+    /,
+) -> int: ...

@@ -24,6 +24,8 @@ else:
 Ints = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Words = npt.NDArray[np.uint64]
+Codes = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
 Bytes = bytes | bytearray
 
 MOST_DISTINCT: Final = 1 << 10
@@ -162,6 +164,44 @@ def pile(tables: Sequence[tuple[Ints, Ints, Ints]], width: int, most: int) -> tu
     keys, counts = np.empty((columns, found), np.int64), np.empty((1, found), np.int64)
     _kernels.unpile(columns, width, found, cells, low, high, keys, counts)
     return keys, counts
+
+
+def survey(
+    us: Ints, level: Codes, service: Ints, durations: Doubles, codes: Ints, lookup: Ints, names: int, stop: int
+) -> tuple[npt.NDArray[np.int32], Ints, list[int]] | None:
+    """The key of each row, which is its service, looked up, and the code of its level; of each key the events, those with
+    a time in [0, `stop`), the first and the last time (4, keys); and the first and last time of all, of rows with a
+    duration, and how many of these there are. None where a row is out of range."""
+    rows, size = len(us), names * len(codes)
+    key, totals, extremes = np.empty(rows, np.int32), np.zeros((4, size), np.int64), np.empty(5, np.int64)
+    totals[2], totals[3] = stop, -1
+    facts = (_flat(us), level, _flat(service), durations)
+    known = _kernels.survey(rows, size, stop, *facts, codes, lookup, key, totals, extremes)
+    return (key, totals, extremes.tolist()) if known else None
+
+
+def occupied(
+    key: npt.NDArray[np.int32],
+    us: Ints,
+    durations: Doubles,
+    near: npt.NDArray[np.int16],
+    edges: Ints,
+    times: tuple[int, int, int],
+    width: int,
+    keys: int,
+    levels: int,
+) -> tuple[Ints, Ints] | None:
+    """The different cells of rows (service, level, bucket of a width and, of durations, bin), sorted, and how many rows
+    each has. `times` are the first, the last, and the one that none may reach: rows with others count as without a time.
+    Without durations those are left out, with them rows that have none. None where keys do not fit in a number."""
+    rows = len(key)
+    out, scratch = np.empty((5, rows), np.int64), np.empty(2 * rows, np.uint64)
+    (low, high, stop), fine = times, (len(near) // 64).bit_length() - 1
+    found = _kernels.occupied(
+        rows, keys, levels, width, stop, low, high, fine, key, _flat(us), durations, near, edges, out, scratch
+    )
+    columns = 4 if len(durations) else 3
+    return None if found < 0 else (out[:columns, :found].copy(), out[4:, :found].copy())
 
 
 def _flat(array: Ints) -> Ints:
