@@ -596,7 +596,7 @@ static PyObject *views(PyObject *self, PyObject *args) {
 
 /* ---- JSON ---- */
 
-enum { MOST_DEPTH = 24, MOST_NUMBER = 300, NOTHING = 2 /* a null */ };
+enum { MOST_DEPTH = 24, MOST_NUMBER = 300, MOST_SEEN = 32, NOTHING = 2 /* a null */ };
 
 typedef struct {
     int32_t key, length, slot, child; /* slot and child: -1 for none */
@@ -618,6 +618,10 @@ typedef struct {
     int64_t top;   /* keys of the outermost object */
     uint64_t met;  /* a bit for each node whose key was met: of two values of one name only the first counts */
     int32_t next[16]; /* the entry behind the last one met, for the first nodes: keys mostly come in one order */
+    struct {
+        int64_t at, length; /* from its quote to its colon */
+        const entry_t *entry;
+    } seen[MOST_SEEN]; /* the keys of the last outermost object, in its order: those of the next are mostly the same */
 } json_t;
 
 static inline int64_t json_blanks(const json_t *json, int64_t at) {
@@ -717,42 +721,77 @@ static inline int64_t json_number(const json_t *json, int64_t at, int *plain) {
 
 static int64_t json_value(json_t *json, int64_t at, const entry_t *entry, int depth);
 
+static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t stop) {
+    if (json->there[slot * json->stride]) return 0; /* written twice: which one counts is not for us to say */
+    json->there[slot * json->stride] = stop < start ? NOTHING : 1;
+    json->out[2 * slot * json->stride] = start;
+    json->out[(2 * slot + 1) * json->stride] = stop;
+    return 1;
+}
+
+static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
+    for (; length > 0; one += 8, other += 8, length -= 8)
+        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
+    return 1;
+}
+
+/* The entry of a key of a node, NULL where it is not looked for. */
+static inline const entry_t *json_entry(json_t *json, int32_t node, int64_t key, int64_t length) {
+    const entry_t *entries = json->entries + json->nodes[node].first;
+    const int32_t count = json->nodes[node].count;
+    int32_t place = node < 16 ? json->next[node] : 0;
+    for (int32_t tried = 0; tried < count; tried++, place++) {
+        if (place >= count) place = 0;
+        const entry_t *entry = entries + place;
+        if (entry->length == length && !memcmp(json->keys + entry->key, json->data + key, (size_t)length)) {
+            if (node < 16) json->next[node] = place + 1;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
     bytes_t data = json->data;
     int64_t keys = 0;
     int plain;
     at = json_blanks(json, at);
     if (at < json->stop && data[at] == '}') return at + 1;
-    for (;;) {
-        if (at >= json->stop || data[at] != '"') return -1;
-        const int64_t key = at + 1;
-        at = json_string(json, key, &plain);
-        if (at < 0) return -1;
-        keys++;
+    for (;; keys++) {
+        const int64_t quote = at;
         const entry_t *found = NULL;
-        if (node >= 0) {
-            if (!plain) return -1; /* it may be one of those wanted */
-            const int64_t length = at - 1 - key;
-            const entry_t *entries = json->entries + json->nodes[node].first;
-            const int32_t count = json->nodes[node].count;
-            int32_t place = node < 16 ? json->next[node] : 0;
-            for (int32_t tried = 0; tried < count; tried++, place++) {
-                if (place >= count) place = 0;
-                const entry_t *entry = entries + place;
-                if (entry->length == length && !memcmp(json->keys + entry->key, data + key, (size_t)length)) {
-                    found = entry;
-                    if (entry->child >= 0) {
-                        if (entry->child > 63 || json->met >> entry->child & 1) return -1;
-                        json->met |= 1ULL << entry->child;
-                    }
-                    if (node < 16) json->next[node] = place + 1;
-                    break;
-                }
+        const int same = !depth && keys < MOST_SEEN && json->seen[keys].length &&
+                         at + json->seen[keys].length < json->stop &&
+                         same_bytes(data, json->seen[keys].at, at, json->seen[keys].length);
+        if (same) {
+            at += json->seen[keys].length;
+            found = json->seen[keys].entry;
+        } else {
+            if (at >= json->stop || data[at] != '"') return -1;
+            at = json_string(json, quote + 1, &plain);
+            if (at < 0) return -1;
+            if (node >= 0) {
+                if (!plain) return -1; /* it may be one of those wanted */
+                found = json_entry(json, node, quote + 1, at - quote - 2);
             }
+            at = json_blanks(json, at);
+            if (at >= json->stop || data[at] != ':') return -1;
+            at++;
+            if (!depth && keys < MOST_SEEN)
+                json->seen[keys].at = quote, json->seen[keys].length = at - quote, json->seen[keys].entry = found;
+        }
+        if (found && found->child >= 0) {
+            if (found->child > 63 || json->met >> found->child & 1) return -1;
+            json->met |= 1ULL << found->child;
         }
         at = json_blanks(json, at);
-        if (at >= json->stop || data[at] != ':') return -1;
-        at = json_value(json, json_blanks(json, at + 1), found, depth);
+        if (at < json->stop && data[at] == '"') { /* as most values are */
+            const int64_t start = at + 1;
+            at = json_string(json, start, &plain);
+            if (at >= 0 && found && found->slot >= 0 && !(plain && json_keep(json, found->slot, start, at - 1))) return -1;
+        } else {
+            at = json_value(json, at, found, depth);
+        }
         if (at < 0) return -1;
         at = json_blanks(json, at);
         if (at >= json->stop) return -1;
@@ -760,7 +799,7 @@ static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
         if (data[at] != ',') return -1;
         at = json_blanks(json, at + 1);
     }
-    if (!depth) json->top = keys;
+    if (!depth) json->top = keys + 1;
     return at + 1;
 }
 
@@ -776,14 +815,6 @@ static int64_t json_array(json_t *json, int64_t at, int depth) {
         if (json->data[at] != ',') return -1;
         at = json_blanks(json, at + 1);
     }
-}
-
-static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t stop) {
-    if (json->there[slot * json->stride]) return 0; /* written twice: which one counts is not for us to say */
-    json->there[slot * json->stride] = stop < start ? NOTHING : 1;
-    json->out[2 * slot * json->stride] = start;
-    json->out[(2 * slot + 1) * json->stride] = stop;
-    return 1;
 }
 
 /* Behind the value at `at`, -1 where this is not certain. */
@@ -849,7 +880,7 @@ static PyObject *objects(PyObject *self, PyObject *args) {
     int64_t *out = AS(int64_t *, 6), *top = AS(int64_t *, 8);
     uint8_t *there = AS(uint8_t *, 7), *sure = AS(uint8_t *, 9);
     json_t json = {.data = AS(bytes_t, 0), .keys = AS(bytes_t, 3), .nodes = nodes, .entries = entries, .stride = rows};
-    memset(json.next, 0, sizeof json.next);
+    memset(json.next, 0, sizeof json.next), memset(json.seen, 0, sizeof json.seen);
     Py_BEGIN_ALLOW_THREADS
     memset(there, 0, (size_t)(slots * rows));
     for (int64_t row = 0; row < rows; row++) {
