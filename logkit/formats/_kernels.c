@@ -525,6 +525,33 @@ static inline int quotient(uint64_t value, int64_t digits, int64_t places, doubl
 #endif
 }
 
+/* The number that eight digits make, less the zeros: pairs, fours, all. */
+static inline uint64_t eight_digits(uint64_t digits) {
+    digits = (digits * 2561) >> 8;
+    digits = ((digits & 0x00FF00FF00FF00FFULL) * 6553601) >> 16;
+    return ((digits & 0x0000FFFF0000FFFFULL) * 42949672960001ULL) >> 32;
+}
+
+/* A decimal of at most eight bytes, as most are: whether it is one of digits with a point among them or without. */
+static inline int short_decimal(uint64_t word, int64_t length, uint64_t *value, int64_t *digits, int64_t *places) {
+    word &= first_bytes(length);
+    const uint64_t dots = word ^ 46 * ONES, dot = (dots - ONES) & ~dots & HIGH & first_bytes(length);
+    *digits = length, *places = 0;
+    if (dot) {
+        const uint64_t before = ((dot & (~dot + 1)) >> 7) - 1; /* the bytes before the first point */
+        int64_t point = 0;
+        for (uint64_t rest = before; rest; rest >>= 8) point++;
+        *places = --*digits - point;
+        if (!*places) return 0;
+        word = (word & before) | ((word >> 8) & ~before);
+    }
+    if (*places == *digits) return 0;
+    const uint64_t inside = first_bytes(*digits), number = (word ^ ZEROS) & inside;
+    if (((((number & ~HIGH) + 0x7676767676767676ULL) | number) & HIGH & inside)) return 0;
+    *value = *digits == 8 ? eight_digits(number) : eight_digits(number << (8 * (8 - *digits)));
+    return 1;
+}
+
 /* decimals(rows, data, start, stop, out, sure): plain decimals as the doubles nearest to them; empty texts are left
    as they are. Others are unsure. */
 static PyObject *decimals(PyObject *self, PyObject *args) {
@@ -546,6 +573,12 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
         const int negative = data[at] == '-';
         uint64_t value = 0;
         int64_t digits = 0, places = 0;
+        if (end - at <= 8 && at + 8 <= room && short_decimal(word_at(data, at), end - at, &value, &digits, &places)) {
+            out[row] = (double)value / POWERS[places];
+            sure[row] = 1;
+            continue;
+        }
+        value = 0, digits = 0, places = 0;
         for (at += negative; at < end && is_digit(data[at]); at++, digits++) value = 10 * value + (data[at] - '0');
         if (!digits) continue;
         if (at < end && data[at] == '.') {
