@@ -121,6 +121,54 @@ static PyObject *positions(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(count);
 }
 
+/* bounds(rows, size, data, ends, start, stop, next): lines that end at `ends`, where an LF or the block's end is, without
+   their ends, and where the next ones begin. */
+static PyObject *bounds(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 5, 2)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || size < 0 || !ROOM(0, size) || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) ||
+        !ROOM(4, rows * 8))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *ends = AS(const int64_t *, 1);
+    int64_t *start = AS(int64_t *, 2), *stop = AS(int64_t *, 3), *next = AS(int64_t *, 4), at = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t end = ends[row];
+        start[row] = at;
+        stop[row] = end - (end > at && end < size && data[end - 1] == '\r');
+        next[row] = at = end < size ? end + 1 : size;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* filled(rows, size, data, start, stop, out): which lines hold something besides blanks. */
+static PyObject *filled(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 4, 3)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || size < 0 || !ROOM(0, size) || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    uint8_t *out = AS(uint8_t *, 3);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = start[row] < 0 ? 0 : start[row];
+        const int64_t end = stop[row] < size ? stop[row] : size;
+        while (at < end && (data[at] == ' ' || (data[at] >= '\t' && data[at] <= '\r' && data[at] != '\n'))) at++;
+        out[row] = at < end;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
 /* shaped(rows, width, words, data, start, stop, masks, out): which lines begin with a shape; masks are five rows of
    `words` words: literal, literals, digits, padded, letters. */
 static PyObject *shaped(PyObject *self, PyObject *args) {
@@ -1365,6 +1413,7 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
+    {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},

@@ -209,6 +209,8 @@ class Lines:
 
     def blank(self) -> Mask:
         """Which lines hold nothing, or only spaces and tabs."""
+        if kernels.compiled:
+            return ~kernels.filled(self.block.data, self.block.size, self.start, self.stop)
         empty: Mask = self.start == self.stop
         maybe = np.flatnonzero(~empty & (self.block.bytes[self.start] <= 32))
         if len(maybe):
@@ -223,6 +225,8 @@ def split_lines(block: Block) -> Lines:
     ends = newline if len(newline) and newline[-1] == block.size - 1 else np.append(newline, block.size)
     if block.size == 0:
         ends = newline
+    if kernels.compiled:
+        return Lines(block, *kernels.bounds(block.data, block.size, ends))
     start = np.empty(len(ends), np.int64)
     following = np.minimum(ends + 1, block.size)
     if len(ends):

@@ -46,6 +46,20 @@ def positions(data: Bytes, size: int, byte: int) -> Ints:
         room = count
 
 
+def bounds(data: Bytes, size: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
+    """Where lines start that end at `ends` (LF, or the block's end), where their texts end, and the next ones start."""
+    start, stop, next = (np.empty(len(ends), np.int64) for _ in range(3))
+    _kernels.bounds(len(ends), size, data, ends, start, stop, next)
+    return start, stop, next
+
+
+def filled(data: Bytes, size: int, start: Ints, stop: Ints) -> Mask:
+    """Which lines hold something besides blanks."""
+    out = np.empty(len(start), np.bool_)
+    _kernels.filled(len(start), size, data, _flat(start), _flat(stop), out)
+    return out
+
+
 def shaped(data: Bytes, start: Ints, stop: Ints, width: int, masks: Words) -> Mask:
     """Which lines begin with a shape, `masks` being its words: literal, literals, digits, padded, letters."""
     out = np.empty(len(start), np.bool_)
