@@ -457,6 +457,33 @@ static PyObject *runs(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(inside ? count : -1);
 }
 
+/* settle(rows, runs, run, base, fits, tail, us, ok, stop): what each row's run comes to is added to its seconds. */
+static PyObject *settle(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 7, 4)) return NULL;
+    const int64_t rows = number[0], runs = number[1];
+    if (rows < 0 || runs < 0 || !ROOM(0, rows * 8) || !ROOM(1, runs * 8) || !ROOM(2, runs) || !ROOM(3, runs * 8) ||
+        !ROOM(4, rows * 8) || !ROOM(5, rows) || !ROOM(6, rows * 8))
+        return too_small(&held);
+    const int64_t *run = AS(const int64_t *, 0), *base = AS(const int64_t *, 1), *tail = AS(const int64_t *, 3);
+    bytes_t fits = AS(bytes_t, 2);
+    int64_t *us = AS(int64_t *, 4), *stop = AS(int64_t *, 6);
+    uint8_t *ok = AS(uint8_t *, 5);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t mine = run[row];
+        if (mine < 0 || mine >= runs) {
+            ok[row] = 0;
+            continue;
+        }
+        us[row] += base[mine], stop[row] += tail[mine], ok[row] &= fits[mine];
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
 /* ---- words and numbers ---- */
 
 /* levels(rows, none, bits, factor, data, start, stop, keys, rests, codes, out): as `levels.level_codes`. */
@@ -1413,6 +1440,7 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
 
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
+    {"settle", settle, METH_VARARGS, NULL},
     {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},

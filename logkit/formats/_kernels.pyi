@@ -126,3 +126,15 @@ def occupied(
 ) -> int: ...
 def bounds(rows: int, size: int, data: Buffer, ends: Buffer, start: Buffer, stop: Buffer, next: Buffer, /) -> None: ...
 def filled(rows: int, size: int, data: Buffer, start: Buffer, stop: Buffer, out: Buffer, /) -> None: ...
+def settle(
+    rows: int,
+    runs: int,
+    run: Buffer,
+    base: Buffer,
+    fits: Buffer,
+    tail: Buffer,
+    us: Buffer,
+    ok: Buffer,
+    stop: Buffer,
+    /,
+) -> None: ...

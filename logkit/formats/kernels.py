@@ -92,6 +92,12 @@ def runs(
     return None if count < 0 else (us, ok, stop, run, heads[:count])
 
 
+def settle(run: Ints, base: Ints, fits: Mask, tail: Ints, us: Ints, ok: Mask, stop: Ints) -> None:
+    """Add what each row's run comes to: its instant to `us`, whether it is one to `ok`, its tail's width to `stop`."""
+    fits = np.ascontiguousarray(fits)
+    _kernels.settle(len(us), len(base), _flat(run), _flat(base), fits, _flat(tail), us, ok, stop)
+
+
 def levels(
     data: Bytes,
     start: Ints,
