@@ -1345,6 +1345,7 @@ static inline int64_t bin_of(uint64_t us, const int16_t *near, const int64_t *ed
 #endif
     const uint64_t fraction = octave >= fine ? us >> (octave - fine) : us << (fine - octave);
     int64_t bin = near[((uint64_t)octave << fine) + (fraction & ((1ULL << fine) - 1))];
+    bin += edges[bin] < (int64_t)us; /* without a jump, which nobody could predict */
     while (edges[bin] < (int64_t)us) bin++;
     return bin;
 }
@@ -1402,18 +1403,25 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
         }
         codes[count++] = (uint64_t)((key[row] * buckets + mine) * bins + bin);
     }
+    const int64_t places = keys * buckets * bins;
+    const uint64_t *many = NULL;
+    if (sound && places <= 2 * rows) { /* few: counted in place, what is found put where the codes were */
+        memset(out, 0, (size_t)places * 8);
+        for (int64_t i = 0; i < count; i++) out[codes[i]]++;
+        count = 0;
+        for (int64_t place = 0; place < places; place++)
+            if (out[place]) codes[count] = (uint64_t)place, codes[rows + count++] = (uint64_t)out[place];
+        many = codes + rows;
+    }
     if (sound) {
         int bits = 0;
-        while (bits < 63 && (uint64_t)(keys * buckets * bins) >> bits) bits++;
-        codes = sort_codes(codes, codes + rows, count, bits);
+        while (bits < 63 && (uint64_t)places >> bits) bits++;
+        if (!many) codes = sort_codes(codes, codes + rows, count, bits);
         uint64_t before = 0, begin = 0, end = 0;
-        int64_t service = 0, level = 0, bucket = -1;
+        int64_t service = 0, level = 0, bucket = -1, same = 0;
         for (int64_t i = 0; i < count; i++) {
             const uint64_t code = codes[i];
-            if (i && code == before) {
-                out[4 * rows + found - 1]++;
-                continue;
-            }
+            const int64_t again = i && code == before, at_row = found - again;
             before = code;
             if (code >= end) {
                 const uint64_t group = code / (uint64_t)bins, one = group / (uint64_t)buckets;
@@ -1422,9 +1430,9 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
                 const int64_t at = (int64_t)(group % (uint64_t)buckets);
                 bucket = at ? (low + at - 1) * width : -1;
             }
-            out[found] = service, out[rows + found] = level, out[2 * rows + found] = bucket;
-            out[3 * rows + found] = (int64_t)(code - begin), out[4 * rows + found] = 1;
-            found++;
+            out[at_row] = service, out[rows + at_row] = level, out[2 * rows + at_row] = bucket;
+            out[3 * rows + at_row] = (int64_t)(code - begin), same = many ? (int64_t)many[i] : again ? same + 1 : 1;
+            out[4 * rows + at_row] = same, found = at_row + 1;
         }
     }
     Py_END_ALLOW_THREADS
