@@ -37,11 +37,28 @@ static inline uint64_t first_bytes(int64_t count) {
     return count >= 8 ? ~0ULL : count <= 0 ? 0 : (1ULL << (8 * count)) - 1;
 }
 
+/* Which byte the lowest bit that is set belongs to. */
+static inline int64_t lowest_byte(uint64_t bits) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(bits) >> 3;
+#else
+    int64_t byte = 0;
+    for (; !(bits & 0xFF); bits >>= 8) byte++;
+    return byte;
+#endif
+}
+
 static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
 
 static inline int64_t skip_blanks(bytes_t data, int64_t at) {
     while (data[at] == ' ') at++;
     return at;
+}
+
+static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
+    for (; length > 0; one += 8, other += 8, length -= 8)
+        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
+    return 1;
 }
 
 static inline int64_t find_byte(bytes_t data, uint8_t byte, int64_t from, int64_t to) {
@@ -567,7 +584,7 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
                 break;
             }
             const int64_t other = first[known];
-            if (stop[other] - start[other] == length && !memcmp(data + start[other], data + from, (size_t)length)) {
+            if (stop[other] - start[other] == length && same_bytes(data, start[other], from, length)) {
                 place[row] = known;
                 break;
             }
@@ -600,6 +617,11 @@ static inline int quotient(uint64_t value, int64_t digits, int64_t places, doubl
 #endif
 }
 
+/* The high bit of each byte that is no digit, of bytes less the zeros. */
+static inline uint64_t not_digits(uint64_t word) {
+    return (((word & ~HIGH) + 0x7676767676767676ULL) | word) & HIGH;
+}
+
 /* The number that eight digits make, less the zeros: pairs, fours, all. */
 static inline uint64_t eight_digits(uint64_t digits) {
     digits = (digits * 2561) >> 8;
@@ -614,16 +636,14 @@ static inline int short_decimal(uint64_t word, int64_t length, uint64_t *value, 
     *digits = length, *places = 0;
     if (dot) {
         const uint64_t before = ((dot & (~dot + 1)) >> 7) - 1; /* the bytes before the first point */
-        int64_t point = 0;
-        for (uint64_t rest = before; rest; rest >>= 8) point++;
-        *places = --*digits - point;
+        *places = --*digits - lowest_byte(dot);
         if (!*places) return 0;
         word = (word & before) | ((word >> 8) & ~before);
     }
     if (*places == *digits) return 0;
     const uint64_t inside = first_bytes(*digits), number = (word ^ ZEROS) & inside;
-    if (((((number & ~HIGH) + 0x7676767676767676ULL) | number) & HIGH & inside)) return 0;
-    *value = *digits == 8 ? eight_digits(number) : eight_digits(number << (8 * (8 - *digits)));
+    if (not_digits(number) & inside) return 0;
+    *value = eight_digits(number << (8 * (8 - *digits)));
     return 1;
 }
 
@@ -657,7 +677,14 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
         for (at += negative; at < end && is_digit(data[at]); at++, digits++) value = 10 * value + (data[at] - '0');
         if (!digits) continue;
         if (at < end && data[at] == '.') {
-            for (at++; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
+            at++;
+            for (int64_t some; at < end && at + 8 <= room; at += some, places += some) {
+                some = end - at < 8 ? end - at : 8;
+                const uint64_t inside = first_bytes(some), number = (word_at(data, at) ^ ZEROS) & inside;
+                if (not_digits(number) & inside) break;
+                value = value * (uint64_t)POWERS[some] + eight_digits(number << (8 * (8 - some)));
+            }
+            for (; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
             if (!places) continue;
         }
         double found;
@@ -769,11 +796,7 @@ static inline int64_t json_string(const json_t *json, int64_t at, int *plain) {
             if (at >= json->stop) return -1;
             continue;
         }
-#if defined(__GNUC__)
-        at += __builtin_ctzll(hits) >> 3;
-#else
-        for (; !(hits & 0x80); hits >>= 8) at++;
-#endif
+        at += lowest_byte(hits);
 #endif
         if (at >= json->stop) return -1;
         if (data[at] == '"') return at + 1;
@@ -834,12 +857,6 @@ static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t s
     json->there[slot * json->stride] = stop < start ? NOTHING : 1;
     json->out[2 * slot * json->stride] = start;
     json->out[(2 * slot + 1) * json->stride] = stop;
-    return 1;
-}
-
-static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
-    for (; length > 0; one += 8, other += 8, length -= 8)
-        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
     return 1;
 }
 
