@@ -500,3 +500,24 @@ def test_every_duration_is_in_the_same_bin() -> None:
     found, wanted = both(lambda: Stats.of_facts(facts))
     assert found == wanted
     assert found.bins.height == len(np.unique(EDGES))
+
+
+@given(
+    st.lists(st.sampled_from([b"a" * 70, b"\n", b"\x00", b"\x1b", b"\x7f", b"\x80", b"\xff", b"xy"]), max_size=12),
+    st.integers(0, 70),
+)
+def test_a_look_at_bytes_tells_what_is_among_them(pieces: list[bytes], more: int) -> None:
+    raw = b"".join(pieces) + b"z" * more
+    lines, high, zero, escape, deleted = kernels.look(raw + bytes([0, 10, 27, 127, 200]), len(raw))
+    assert lines.tolist() == [at for at, byte in enumerate(raw) if byte == 10]
+    assert (high, zero, escape, deleted) == (max(raw, default=0) > 127, 0 in raw, 27 in raw, 127 in raw)
+
+
+@given(st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\f", b"\v", b"\n", b"x", b"\x00", b"\x85"]), max_size=30))
+def test_lines_are_bounded_the_same(pieces: list[bytes]) -> None:
+    def act() -> list[list[int]]:
+        lines = split_lines(Block.of(b"".join(pieces)))
+        return [column.tolist() for column in (lines.start, lines.stop, lines.next, lines.blank())]
+
+    found, wanted = both(act)
+    assert found == wanted

@@ -138,6 +138,52 @@ static PyObject *positions(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(count);
 }
 
+enum { SEEN_HIGH = 1, SEEN_ZERO = 2, SEEN_ESCAPE = 4, SEEN_DELETE = 8 };
+
+/* look(size, data, out) -> how many LFs there are, times 16, and which of the bytes above occur; the places of LFs that fit
+   are written. */
+static PyObject *look(PyObject *self, PyObject *args) {
+    long long size;
+    buffers_t held;
+    if (!integers(args, &size, 1) || !take_buffers(&held, args, 1, 2, 1)) return NULL;
+    if (size < 0 || !ROOM(0, size)) return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    int64_t *out = AS(int64_t *, 1), room = held.view[1].len / 8, count = 0, at = 0;
+    int seen = 0;
+    Py_BEGIN_ALLOW_THREADS
+#if defined(WIDE)
+    const __m128i feed = _mm_set1_epi8('\n'), escape = _mm_set1_epi8(27), delete = _mm_set1_epi8(127);
+    __m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(1), escapes = any, deletes = any;
+    for (; at + 64 <= size; at += 64) {
+        uint64_t lines = 0;
+        for (int i = 0; i < 4; i++) {
+            const __m128i piece = _mm_loadu_si128((const __m128i *)(data + at + 16 * i));
+            any = _mm_or_si128(any, piece), least = _mm_min_epu8(least, piece);
+            escapes = _mm_or_si128(escapes, _mm_cmpeq_epi8(piece, escape));
+            deletes = _mm_or_si128(deletes, _mm_cmpeq_epi8(piece, delete));
+            lines |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(piece, feed)) << (16 * i);
+        }
+        for (; lines; lines &= lines - 1, count++)
+            if (count < room) out[count] = at + __builtin_ctzll(lines);
+    }
+    seen |= _mm_movemask_epi8(any) ? SEEN_HIGH : 0;
+    seen |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) ? SEEN_ZERO : 0;
+    seen |= _mm_movemask_epi8(escapes) ? SEEN_ESCAPE : 0;
+    seen |= _mm_movemask_epi8(deletes) ? SEEN_DELETE : 0;
+#endif
+    for (; at < size; at++) {
+        const uint8_t byte = data[at];
+        seen |= (byte >= 0x80 ? SEEN_HIGH : 0) | (!byte ? SEEN_ZERO : 0) | (byte == 27 ? SEEN_ESCAPE : 0) |
+                (byte == 127 ? SEEN_DELETE : 0);
+        if (byte != '\n') continue;
+        if (count < room) out[count] = at;
+        count++;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(count << 4 | seen);
+}
+
 /* bounds(rows, size, data, ends, start, stop, next): lines that end at `ends`, where an LF or the block's end is, without
    their ends, and where the next ones begin. */
 static PyObject *bounds(PyObject *self, PyObject *args) {
@@ -1466,6 +1512,7 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
     {"settle", settle, METH_VARARGS, NULL},
+    {"look", look, METH_VARARGS, NULL},
     {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},

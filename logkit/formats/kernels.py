@@ -46,6 +46,18 @@ def positions(data: Bytes, size: int, byte: int) -> Ints:
         room = count
 
 
+def look(data: Bytes, size: int) -> tuple[Ints, bool, bool, bool, bool]:
+    """Where the line feeds are among the first `size` bytes, and whether there is a byte that is no ASCII, a NUL, an
+    escape, and a delete."""
+    room = size // _LINE + _LINE
+    while True:
+        out = np.empty(room, np.int64)
+        count, seen = divmod(_kernels.look(size, data, out), 16)
+        if count <= room:
+            return out[:count], bool(seen & 1), bool(seen & 2), bool(seen & 4), bool(seen & 8)
+        room = count
+
+
 def bounds(data: Bytes, size: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
     """Where lines start that end at `ends` (LF, or the block's end), where their texts end, and the next ones start."""
     start, stop, next = (np.empty(len(ends), np.int64) for _ in range(3))
