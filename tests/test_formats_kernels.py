@@ -25,6 +25,7 @@ from logkit.formats.distinct import distinct
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.keys import Field
 from logkit.formats.levels import NONE, WORDS, LevelWords, level_codes
+from logkit.formats.seconds import short_numbers
 from logkit.formats.template import Template
 from logkit.formats.timestamps import Scan, scan_times, starts_with_time
 from logkit.sources.batches import batch_of
@@ -521,3 +522,10 @@ def test_lines_are_bounded_the_same(pieces: list[bytes]) -> None:
 
     found, wanted = both(act)
     assert found == wanted
+
+
+@given(st.lists(st.sampled_from(b"0 7 42 200 00000001 99999999 123456789 -1 1.5 2e3 x :: /9".split(b" ")), max_size=9))
+def test_short_numbers_are_read_the_same(pieces: list[bytes]) -> None:
+    (found, known), (wanted, as_known) = both(lambda: short_numbers(text_of(pieces)))
+    assert known.tolist() == as_known.tolist()
+    assert found[known].tolist() == wanted[as_known].tolist()

@@ -743,6 +743,31 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
+/* short_numbers(rows, data, start, stop, out, known): the numbers that texts of one to eight digits are. */
+static PyObject *short_numbers(PyObject *self, PyObject *args) {
+    long long rows;
+    buffers_t held;
+    if (!integers(args, &rows, 1) || !take_buffers(&held, args, 1, 5, 3)) return NULL;
+    if (rows < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) || !ROOM(4, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2), room = held.view[0].len - 8;
+    int64_t *out = AS(int64_t *, 3);
+    uint8_t *known = AS(uint8_t *, 4);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t length = stop[row] - start[row];
+        known[row] = 0, out[row] = 0;
+        if (length <= 0 || length > 8 || start[row] < 0 || start[row] > room) continue;
+        const uint64_t inside = first_bytes(length), number = (word_at(data, start[row]) ^ ZEROS) & inside;
+        if (not_digits(number) & inside) continue;
+        known[row] = 1, out[row] = (int64_t)eight_digits(number << (8 * (8 - length)));
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
 /* views(rows, size, data, start, stop, out) -> whether all texts are within the block and cut between characters.
 
    `out` are Arrow's string views of them: 16 bytes each, the length and then the text itself, or its first four bytes and
@@ -1512,7 +1537,7 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
     {"settle", settle, METH_VARARGS, NULL},
-    {"look", look, METH_VARARGS, NULL},
+    {"look", look, METH_VARARGS, NULL},         {"short_numbers", short_numbers, METH_VARARGS, NULL},
     {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},

@@ -139,6 +139,13 @@ def decimals(data: Bytes, start: Ints, stop: Ints) -> tuple[npt.NDArray[np.float
     return out, sure
 
 
+def short_numbers(data: Bytes, start: Ints, stop: Ints) -> tuple[Ints, Mask]:
+    """The numbers that texts of one to eight digits are, 0 for others, and which texts are such."""
+    out, known = np.empty(len(start), np.int64), np.empty(len(start), np.bool_)
+    _kernels.short_numbers(len(start), data, _flat(start), _flat(stop), out, known)
+    return out, known
+
+
 def views(data: Bytes, size: int, start: Ints, stop: Ints) -> Words | None:
     """Arrow's string views of texts, two words to each; None where one is not within the block, or cut in a
     character."""
