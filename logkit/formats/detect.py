@@ -214,11 +214,10 @@ class _Known:
 
 def _known() -> tuple[_Known, ...]:
     """Every format but `plain` in detection order; those made from a head stand there empty."""
-    return (*map(_registered, registered()), *_catalogued())
+    return (*map(_own, registered()), *_catalogued())
 
 
-@lru_cache(maxsize=64)
-def _registered(format: Format) -> _Known:
+def _own(format: Format) -> _Known:
     return _Known(format.name, lambda: format)
 
 

@@ -208,9 +208,9 @@ def pile(tables: Sequence[tuple[Ints, Ints, Ints]], width: int, most: int) -> tu
 def survey(
     us: Ints, level: Codes, service: Ints, durations: Doubles, codes: Ints, lookup: Ints, names: int, stop: int
 ) -> tuple[npt.NDArray[np.int32], Ints, list[int]] | None:
-    """The key of each row, which is its service, looked up, and the code of its level; of each key the events, those with
-    a time in [0, `stop`), the first and the last time (4, keys); and the first and last time of all, of rows with a
-    duration, and how many of these there are. None where a row is out of range."""
+    """The key of each row, which is its service, looked up, and the code of its level; of each key the events, those
+    with a time in [0, `stop`), the first and the last time (4, keys); and the first and last time of all, of rows with
+    a duration, and how many of these there are. None where a row is out of range."""
     rows, size = len(us), names * len(codes)
     key, totals, extremes = np.empty(rows, np.int32), np.zeros((4, size), np.int64), np.empty(5, np.int64)
     totals[2], totals[3] = stop, -1
@@ -231,8 +231,8 @@ def occupied(
     levels: int,
 ) -> tuple[Ints, Ints] | None:
     """The different cells of rows (service, level, bucket of a width and, of durations, bin), sorted, and how many rows
-    each has. `times` are the first, the last, and the one that none may reach: rows with others count as without a time.
-    Without durations those are left out, with them rows that have none. None where keys do not fit in a number."""
+    each has. `times` are the first, the last, and the one that none may reach: rows with others have no time, and are
+    left out where there are no durations, as else rows without one. None where keys do not fit in a number."""
     rows = len(key)
     out, scratch = np.empty((5, rows), np.int64), np.empty(2 * rows, np.uint64)
     (low, high, stop), fine = times, (len(near) // 64).bit_length() - 1
