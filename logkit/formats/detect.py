@@ -46,6 +46,11 @@ def detect(head: bytes, filename: str = "") -> Format:
     return _opened(_detect(head, sample, filename), sample)
 
 
+def prepare() -> None:
+    """Read the catalogue, which the first to detect a format does otherwise: two who begin at once both do."""
+    _catalogued()
+
+
 def _opened(found: Format, sample: Head) -> Format:
     """A format that wraps others, with the one that is in it."""
     parts = found.members if isinstance(found, Mixed) else (found,)
@@ -274,4 +279,4 @@ def _reach(text: Text) -> int:
     return min(WITHIN, 2 * furthest + 16)
 
 
-__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary"]
+__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary", "prepare"]
