@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -24,12 +25,15 @@ from logkit.formats.distinct import distinct
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.keys import Field
 from logkit.formats.levels import NONE, WORDS, LevelWords, level_codes
+from logkit.formats.seconds import short_numbers
 from logkit.formats.template import Template
 from logkit.formats.timestamps import Scan, scan_times, starts_with_time
 from logkit.sources.batches import batch_of
 from logkit.sources.chunks import Chunk
 from logkit.sources.span import ReadOptions, Span
-from logkit.stats import Stats
+from logkit.stats import Limits, Stats
+from logkit.stats.ladder import TIME_STOP_US
+from logkit.stats.sketch import EDGES, MAX_US
 
 pytestmark = pytest.mark.skipif(not kernels.compiled, reason="nothing compiled the kernels here")
 
@@ -420,3 +424,108 @@ def test_statistics_of_many_objects_are_the_same() -> None:
     )
     assert found == wanted
     assert not found[1]
+
+
+# ---- tables ----
+
+CELLS = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(0, 3), st.integers(-1, 9), st.integers(5, 8), st.integers(1, 9)),
+    max_size=9,
+)
+
+
+@given(st.lists(st.tuples(CELLS, st.permutations([0, 1, 4])), min_size=1, max_size=5), st.sampled_from([1, 2, 5]))
+def test_tables_add_up_to_the_same(parts: list[tuple[list[tuple[int, ...]], list[int]]], width: int) -> None:
+    tables, expected = [], Counter[tuple[int, ...]]()
+    for rows, names in parts:
+        columns = np.array(rows, np.int64).reshape(-1, 5).T
+        tables.append((columns[:4], columns[4:], np.array(names, np.int64)))
+        for service, level, time, bin, count in rows:
+            expected[names[service], level, max(time // width * width, -1), bin] += count
+    found = kernels.pile(tables, width, 10**4)
+    assert found is not None
+    rows_found = [tuple(row) for row in np.vstack(found).T.tolist()]
+    assert rows_found == [(*key, count) for key, count in sorted(expected.items())]
+
+
+def test_tables_that_cannot_be_added_in_place_are_left() -> None:
+    keys, names = np.array([[0, 1], [0, 0], [0, 9], [1, 2]]), np.array([0, 1])
+    for changed, counts, most in [
+        (keys, [1, 1], 39),  # two names, a level, ten times and two bins
+        (keys, [1, 0], 99),
+        (keys, [1, -1], 99),
+        (keys + 1, [1, 1], 99),
+        (keys - 1, [1, 1], 99),
+        (keys * 2**62, [1, 1], 2**62),
+    ]:
+        assert kernels.pile([(changed, np.array([counts]), names)], 1, most) is None
+    found = kernels.pile([(keys, np.array([[1, 2]]), names)], 1, 40)
+    assert found is not None
+    assert np.vstack(found).T.tolist() == [[0, 0, 0, 1, 1], [1, 0, 9, 2, 2]]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.integers(-1, 9 * 10**6), st.sampled_from([0, 10**15, TIME_STOP_US - 1, TIME_STOP_US, 2**62])),
+            st.integers(0, NONE),
+            st.integers(0, 3),
+            st.one_of(
+                st.floats(0, 10_000),
+                st.integers(0, 4000).map(lambda half: half / 2000),
+                st.sampled_from([np.nan, np.inf, -np.inf, -1.0, -0.0, 8.64e8, 8.63e8, 9e8, 1e300, 0.0005, 0.0015]),
+            ),
+        ),
+        min_size=1,
+        max_size=40,
+    ),
+    st.booleans(),
+    st.builds(
+        Limits, max_services=st.integers(1, 4), max_buckets=st.integers(1, 9), max_latency_buckets=st.integers(1, 9)
+    ),
+)
+def test_facts_are_counted_the_same(rows: list[tuple[int, int, int, float]], lasting: bool, limits: Limits) -> None:
+    us, level, service, duration = zip(*rows, strict=True)
+    ok, names = np.ones(len(rows), np.bool_), ["cart", "", "gateway", "größe"]
+    ranks = np.array(level, np.uint8)
+    facts = Facts(np.array(us), ranks, names, np.array(service), np.array(duration) if lasting else None, ok, "")
+    found, wanted = both(lambda: Stats.of_facts(facts, limits))
+    assert found == wanted
+
+
+def test_every_duration_is_in_the_same_bin() -> None:
+    edges = np.concatenate([EDGES - 1, EDGES, EDGES + 1, 2 ** np.arange(40), [MAX_US]])
+    durations = np.clip(edges, 1, MAX_US) / 1000
+    zeros = np.zeros(len(durations), np.int64)
+    facts = Facts(zeros, zeros.astype(np.uint8), ["a"], zeros, durations, zeros == 0, "")
+    found, wanted = both(lambda: Stats.of_facts(facts))
+    assert found == wanted
+    assert found.bins.height == len(np.unique(EDGES))
+
+
+@given(
+    st.lists(st.sampled_from([b"a" * 70, b"\n", b"\x00", b"\x1b", b"\x7f", b"\x80", b"\xff", b"xy"]), max_size=12),
+    st.integers(0, 70),
+)
+def test_a_look_at_bytes_tells_what_is_among_them(pieces: list[bytes], more: int) -> None:
+    raw = b"".join(pieces) + b"z" * more
+    lines, high, zero, escape, deleted = kernels.look(raw + bytes([0, 10, 27, 127, 200]), len(raw))
+    assert lines.tolist() == [at for at, byte in enumerate(raw) if byte == 10]
+    assert (high, zero, escape, deleted) == (max(raw, default=0) > 127, 0 in raw, 27 in raw, 127 in raw)
+
+
+@given(st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\f", b"\v", b"\n", b"x", b"\x00", b"\x85"]), max_size=30))
+def test_lines_are_bounded_the_same(pieces: list[bytes]) -> None:
+    def act() -> list[list[int]]:
+        lines = split_lines(Block.of(b"".join(pieces)))
+        return [column.tolist() for column in (lines.start, lines.stop, lines.next, lines.blank())]
+
+    found, wanted = both(act)
+    assert found == wanted
+
+
+@given(st.lists(st.sampled_from(b"0 7 42 200 00000001 99999999 123456789 -1 1.5 2e3 x :: /9".split(b" ")), max_size=9))
+def test_short_numbers_are_read_the_same(pieces: list[bytes]) -> None:
+    (found, known), (wanted, as_known) = both(lambda: short_numbers(text_of(pieces)))
+    assert known.tolist() == as_known.tolist()
+    assert found[known].tolist() == wanted[as_known].tolist()

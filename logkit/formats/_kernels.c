@@ -37,11 +37,28 @@ static inline uint64_t first_bytes(int64_t count) {
     return count >= 8 ? ~0ULL : count <= 0 ? 0 : (1ULL << (8 * count)) - 1;
 }
 
+/* Which byte the lowest bit that is set belongs to. */
+static inline int64_t lowest_byte(uint64_t bits) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(bits) >> 3;
+#else
+    int64_t byte = 0;
+    for (; !(bits & 0xFF); bits >>= 8) byte++;
+    return byte;
+#endif
+}
+
 static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
 
 static inline int64_t skip_blanks(bytes_t data, int64_t at) {
     while (data[at] == ' ') at++;
     return at;
+}
+
+static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
+    for (; length > 0; one += 8, other += 8, length -= 8)
+        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
+    return 1;
 }
 
 static inline int64_t find_byte(bytes_t data, uint8_t byte, int64_t from, int64_t to) {
@@ -119,6 +136,100 @@ static PyObject *positions(PyObject *self, PyObject *args) {
     Py_END_ALLOW_THREADS
     release(&held);
     return PyLong_FromLongLong(count);
+}
+
+enum { SEEN_HIGH = 1, SEEN_ZERO = 2, SEEN_ESCAPE = 4, SEEN_DELETE = 8 };
+
+/* look(size, data, out) -> how many LFs there are, times 16, and which of the bytes above occur; the places of LFs that fit
+   are written. */
+static PyObject *look(PyObject *self, PyObject *args) {
+    long long size;
+    buffers_t held;
+    if (!integers(args, &size, 1) || !take_buffers(&held, args, 1, 2, 1)) return NULL;
+    if (size < 0 || !ROOM(0, size)) return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    int64_t *out = AS(int64_t *, 1), room = held.view[1].len / 8, count = 0, at = 0;
+    int seen = 0;
+    Py_BEGIN_ALLOW_THREADS
+#if defined(WIDE)
+    const __m128i feed = _mm_set1_epi8('\n'), escape = _mm_set1_epi8(27), delete = _mm_set1_epi8(127);
+    __m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(1), escapes = any, deletes = any;
+    for (; at + 64 <= size; at += 64) {
+        uint64_t lines = 0;
+        for (int i = 0; i < 4; i++) {
+            const __m128i piece = _mm_loadu_si128((const __m128i *)(data + at + 16 * i));
+            any = _mm_or_si128(any, piece), least = _mm_min_epu8(least, piece);
+            escapes = _mm_or_si128(escapes, _mm_cmpeq_epi8(piece, escape));
+            deletes = _mm_or_si128(deletes, _mm_cmpeq_epi8(piece, delete));
+            lines |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(piece, feed)) << (16 * i);
+        }
+        for (; lines; lines &= lines - 1, count++)
+            if (count < room) out[count] = at + __builtin_ctzll(lines);
+    }
+    seen |= _mm_movemask_epi8(any) ? SEEN_HIGH : 0;
+    seen |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) ? SEEN_ZERO : 0;
+    seen |= _mm_movemask_epi8(escapes) ? SEEN_ESCAPE : 0;
+    seen |= _mm_movemask_epi8(deletes) ? SEEN_DELETE : 0;
+#endif
+    for (; at < size; at++) {
+        const uint8_t byte = data[at];
+        seen |= (byte >= 0x80 ? SEEN_HIGH : 0) | (!byte ? SEEN_ZERO : 0) | (byte == 27 ? SEEN_ESCAPE : 0) |
+                (byte == 127 ? SEEN_DELETE : 0);
+        if (byte != '\n') continue;
+        if (count < room) out[count] = at;
+        count++;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(count << 4 | seen);
+}
+
+/* bounds(rows, size, data, ends, start, stop, next): lines that end at `ends`, where an LF or the block's end is, without
+   their ends, and where the next ones begin. */
+static PyObject *bounds(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 5, 2)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || size < 0 || !ROOM(0, size) || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) ||
+        !ROOM(4, rows * 8))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *ends = AS(const int64_t *, 1);
+    int64_t *start = AS(int64_t *, 2), *stop = AS(int64_t *, 3), *next = AS(int64_t *, 4), at = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t end = ends[row];
+        start[row] = at;
+        stop[row] = end - (end > at && end < size && data[end - 1] == '\r');
+        next[row] = at = end < size ? end + 1 : size;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* filled(rows, size, data, start, stop, out): which lines hold something besides blanks. */
+static PyObject *filled(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 4, 3)) return NULL;
+    const int64_t rows = number[0], size = number[1];
+    if (rows < 0 || size < 0 || !ROOM(0, size) || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2);
+    uint8_t *out = AS(uint8_t *, 3);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        int64_t at = start[row] < 0 ? 0 : start[row];
+        const int64_t end = stop[row] < size ? stop[row] : size;
+        while (at < end && (data[at] == ' ' || (data[at] >= '\t' && data[at] <= '\r' && data[at] != '\n'))) at++;
+        out[row] = at < end;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
 }
 
 /* shaped(rows, width, words, data, start, stop, masks, out): which lines begin with a shape; masks are five rows of
@@ -409,6 +520,33 @@ static PyObject *runs(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(inside ? count : -1);
 }
 
+/* settle(rows, runs, run, base, fits, tail, us, ok, stop): what each row's run comes to is added to its seconds. */
+static PyObject *settle(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 2, 7, 4)) return NULL;
+    const int64_t rows = number[0], runs = number[1];
+    if (rows < 0 || runs < 0 || !ROOM(0, rows * 8) || !ROOM(1, runs * 8) || !ROOM(2, runs) || !ROOM(3, runs * 8) ||
+        !ROOM(4, rows * 8) || !ROOM(5, rows) || !ROOM(6, rows * 8))
+        return too_small(&held);
+    const int64_t *run = AS(const int64_t *, 0), *base = AS(const int64_t *, 1), *tail = AS(const int64_t *, 3);
+    bytes_t fits = AS(bytes_t, 2);
+    int64_t *us = AS(int64_t *, 4), *stop = AS(int64_t *, 6);
+    uint8_t *ok = AS(uint8_t *, 5);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t mine = run[row];
+        if (mine < 0 || mine >= runs) {
+            ok[row] = 0;
+            continue;
+        }
+        us[row] += base[mine], stop[row] += tail[mine], ok[row] &= fits[mine];
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
 /* ---- words and numbers ---- */
 
 /* levels(rows, none, bits, factor, data, start, stop, keys, rests, codes, out): as `levels.level_codes`. */
@@ -492,7 +630,7 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
                 break;
             }
             const int64_t other = first[known];
-            if (stop[other] - start[other] == length && !memcmp(data + start[other], data + from, (size_t)length)) {
+            if (stop[other] - start[other] == length && same_bytes(data, start[other], from, length)) {
                 place[row] = known;
                 break;
             }
@@ -525,6 +663,36 @@ static inline int quotient(uint64_t value, int64_t digits, int64_t places, doubl
 #endif
 }
 
+/* The high bit of each byte that is no digit, of bytes less the zeros. */
+static inline uint64_t not_digits(uint64_t word) {
+    return (((word & ~HIGH) + 0x7676767676767676ULL) | word) & HIGH;
+}
+
+/* The number that eight digits make, less the zeros: pairs, fours, all. */
+static inline uint64_t eight_digits(uint64_t digits) {
+    digits = (digits * 2561) >> 8;
+    digits = ((digits & 0x00FF00FF00FF00FFULL) * 6553601) >> 16;
+    return ((digits & 0x0000FFFF0000FFFFULL) * 42949672960001ULL) >> 32;
+}
+
+/* A decimal of at most eight bytes, as most are: whether it is one of digits with a point among them or without. */
+static inline int short_decimal(uint64_t word, int64_t length, uint64_t *value, int64_t *digits, int64_t *places) {
+    word &= first_bytes(length);
+    const uint64_t dots = word ^ 46 * ONES, dot = (dots - ONES) & ~dots & HIGH & first_bytes(length);
+    *digits = length, *places = 0;
+    if (dot) {
+        const uint64_t before = ((dot & (~dot + 1)) >> 7) - 1; /* the bytes before the first point */
+        *places = --*digits - lowest_byte(dot);
+        if (!*places) return 0;
+        word = (word & before) | ((word >> 8) & ~before);
+    }
+    if (*places == *digits) return 0;
+    const uint64_t inside = first_bytes(*digits), number = (word ^ ZEROS) & inside;
+    if (not_digits(number) & inside) return 0;
+    *value = eight_digits(number << (8 * (8 - *digits)));
+    return 1;
+}
+
 /* decimals(rows, data, start, stop, out, sure): plain decimals as the doubles nearest to them; empty texts are left
    as they are. Others are unsure. */
 static PyObject *decimals(PyObject *self, PyObject *args) {
@@ -546,16 +714,54 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
         const int negative = data[at] == '-';
         uint64_t value = 0;
         int64_t digits = 0, places = 0;
+        if (end - at <= 8 && at + 8 <= room && short_decimal(word_at(data, at), end - at, &value, &digits, &places)) {
+            out[row] = (double)value / POWERS[places];
+            sure[row] = 1;
+            continue;
+        }
+        value = 0, digits = 0, places = 0;
         for (at += negative; at < end && is_digit(data[at]); at++, digits++) value = 10 * value + (data[at] - '0');
         if (!digits) continue;
         if (at < end && data[at] == '.') {
-            for (at++; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
+            at++;
+            for (int64_t some; at < end && at + 8 <= room; at += some, places += some) {
+                some = end - at < 8 ? end - at : 8;
+                const uint64_t inside = first_bytes(some), number = (word_at(data, at) ^ ZEROS) & inside;
+                if (not_digits(number) & inside) break;
+                value = value * (uint64_t)POWERS[some] + eight_digits(number << (8 * (8 - some)));
+            }
+            for (; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
             if (!places) continue;
         }
         double found;
         if (at < end || !quotient(value, digits + places, places, &found)) continue;
         out[row] = negative ? -found : found;
         sure[row] = 1;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* short_numbers(rows, data, start, stop, out, known): the numbers that texts of one to eight digits are. */
+static PyObject *short_numbers(PyObject *self, PyObject *args) {
+    long long rows;
+    buffers_t held;
+    if (!integers(args, &rows, 1) || !take_buffers(&held, args, 1, 5, 3)) return NULL;
+    if (rows < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) || !ROOM(4, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2), room = held.view[0].len - 8;
+    int64_t *out = AS(int64_t *, 3);
+    uint8_t *known = AS(uint8_t *, 4);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t length = stop[row] - start[row];
+        known[row] = 0, out[row] = 0;
+        if (length <= 0 || length > 8 || start[row] < 0 || start[row] > room) continue;
+        const uint64_t inside = first_bytes(length), number = (word_at(data, start[row]) ^ ZEROS) & inside;
+        if (not_digits(number) & inside) continue;
+        known[row] = 1, out[row] = (int64_t)eight_digits(number << (8 * (8 - length)));
     }
     Py_END_ALLOW_THREADS
     release(&held);
@@ -596,7 +802,7 @@ static PyObject *views(PyObject *self, PyObject *args) {
 
 /* ---- JSON ---- */
 
-enum { MOST_DEPTH = 24, MOST_NUMBER = 300, NOTHING = 2 /* a null */ };
+enum { MOST_DEPTH = 24, MOST_NUMBER = 300, MOST_SEEN = 32, NOTHING = 2 /* a null */ };
 
 typedef struct {
     int32_t key, length, slot, child; /* slot and child: -1 for none */
@@ -618,6 +824,10 @@ typedef struct {
     int64_t top;   /* keys of the outermost object */
     uint64_t met;  /* a bit for each node whose key was met: of two values of one name only the first counts */
     int32_t next[16]; /* the entry behind the last one met, for the first nodes: keys mostly come in one order */
+    struct {
+        int64_t at, length; /* from its quote to its colon */
+        const entry_t *entry;
+    } seen[MOST_SEEN]; /* the keys of the last outermost object, in its order: those of the next are mostly the same */
 } json_t;
 
 static inline int64_t json_blanks(const json_t *json, int64_t at) {
@@ -657,11 +867,7 @@ static inline int64_t json_string(const json_t *json, int64_t at, int *plain) {
             if (at >= json->stop) return -1;
             continue;
         }
-#if defined(__GNUC__)
-        at += __builtin_ctzll(hits) >> 3;
-#else
-        for (; !(hits & 0x80); hits >>= 8) at++;
-#endif
+        at += lowest_byte(hits);
 #endif
         if (at >= json->stop) return -1;
         if (data[at] == '"') return at + 1;
@@ -717,42 +923,71 @@ static inline int64_t json_number(const json_t *json, int64_t at, int *plain) {
 
 static int64_t json_value(json_t *json, int64_t at, const entry_t *entry, int depth);
 
+static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t stop) {
+    if (json->there[slot * json->stride]) return 0; /* written twice: which one counts is not for us to say */
+    json->there[slot * json->stride] = stop < start ? NOTHING : 1;
+    json->out[2 * slot * json->stride] = start;
+    json->out[(2 * slot + 1) * json->stride] = stop;
+    return 1;
+}
+
+/* The entry of a key of a node, NULL where it is not looked for. */
+static inline const entry_t *json_entry(json_t *json, int32_t node, int64_t key, int64_t length) {
+    const entry_t *entries = json->entries + json->nodes[node].first;
+    const int32_t count = json->nodes[node].count;
+    int32_t place = node < 16 ? json->next[node] : 0;
+    for (int32_t tried = 0; tried < count; tried++, place++) {
+        if (place >= count) place = 0;
+        const entry_t *entry = entries + place;
+        if (entry->length == length && !memcmp(json->keys + entry->key, json->data + key, (size_t)length)) {
+            if (node < 16) json->next[node] = place + 1;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
 static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
     bytes_t data = json->data;
     int64_t keys = 0;
     int plain;
     at = json_blanks(json, at);
     if (at < json->stop && data[at] == '}') return at + 1;
-    for (;;) {
-        if (at >= json->stop || data[at] != '"') return -1;
-        const int64_t key = at + 1;
-        at = json_string(json, key, &plain);
-        if (at < 0) return -1;
-        keys++;
+    for (;; keys++) {
+        const int64_t quote = at;
         const entry_t *found = NULL;
-        if (node >= 0) {
-            if (!plain) return -1; /* it may be one of those wanted */
-            const int64_t length = at - 1 - key;
-            const entry_t *entries = json->entries + json->nodes[node].first;
-            const int32_t count = json->nodes[node].count;
-            int32_t place = node < 16 ? json->next[node] : 0;
-            for (int32_t tried = 0; tried < count; tried++, place++) {
-                if (place >= count) place = 0;
-                const entry_t *entry = entries + place;
-                if (entry->length == length && !memcmp(json->keys + entry->key, data + key, (size_t)length)) {
-                    found = entry;
-                    if (entry->child >= 0) {
-                        if (entry->child > 63 || json->met >> entry->child & 1) return -1;
-                        json->met |= 1ULL << entry->child;
-                    }
-                    if (node < 16) json->next[node] = place + 1;
-                    break;
-                }
+        const int same = !depth && keys < MOST_SEEN && json->seen[keys].length &&
+                         at + json->seen[keys].length < json->stop &&
+                         same_bytes(data, json->seen[keys].at, at, json->seen[keys].length);
+        if (same) {
+            at += json->seen[keys].length;
+            found = json->seen[keys].entry;
+        } else {
+            if (at >= json->stop || data[at] != '"') return -1;
+            at = json_string(json, quote + 1, &plain);
+            if (at < 0) return -1;
+            if (node >= 0) {
+                if (!plain) return -1; /* it may be one of those wanted */
+                found = json_entry(json, node, quote + 1, at - quote - 2);
             }
+            at = json_blanks(json, at);
+            if (at >= json->stop || data[at] != ':') return -1;
+            at++;
+            if (!depth && keys < MOST_SEEN)
+                json->seen[keys].at = quote, json->seen[keys].length = at - quote, json->seen[keys].entry = found;
+        }
+        if (found && found->child >= 0) {
+            if (found->child > 63 || json->met >> found->child & 1) return -1;
+            json->met |= 1ULL << found->child;
         }
         at = json_blanks(json, at);
-        if (at >= json->stop || data[at] != ':') return -1;
-        at = json_value(json, json_blanks(json, at + 1), found, depth);
+        if (at < json->stop && data[at] == '"') { /* as most values are */
+            const int64_t start = at + 1;
+            at = json_string(json, start, &plain);
+            if (at >= 0 && found && found->slot >= 0 && !(plain && json_keep(json, found->slot, start, at - 1))) return -1;
+        } else {
+            at = json_value(json, at, found, depth);
+        }
         if (at < 0) return -1;
         at = json_blanks(json, at);
         if (at >= json->stop) return -1;
@@ -760,7 +995,7 @@ static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
         if (data[at] != ',') return -1;
         at = json_blanks(json, at + 1);
     }
-    if (!depth) json->top = keys;
+    if (!depth) json->top = keys + 1;
     return at + 1;
 }
 
@@ -776,14 +1011,6 @@ static int64_t json_array(json_t *json, int64_t at, int depth) {
         if (json->data[at] != ',') return -1;
         at = json_blanks(json, at + 1);
     }
-}
-
-static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t stop) {
-    if (json->there[slot * json->stride]) return 0; /* written twice: which one counts is not for us to say */
-    json->there[slot * json->stride] = stop < start ? NOTHING : 1;
-    json->out[2 * slot * json->stride] = start;
-    json->out[(2 * slot + 1) * json->stride] = stop;
-    return 1;
 }
 
 /* Behind the value at `at`, -1 where this is not certain. */
@@ -849,7 +1076,7 @@ static PyObject *objects(PyObject *self, PyObject *args) {
     int64_t *out = AS(int64_t *, 6), *top = AS(int64_t *, 8);
     uint8_t *there = AS(uint8_t *, 7), *sure = AS(uint8_t *, 9);
     json_t json = {.data = AS(bytes_t, 0), .keys = AS(bytes_t, 3), .nodes = nodes, .entries = entries, .stride = rows};
-    memset(json.next, 0, sizeof json.next);
+    memset(json.next, 0, sizeof json.next), memset(json.seen, 0, sizeof json.seen);
     Py_BEGIN_ALLOW_THREADS
     memset(there, 0, (size_t)(slots * rows));
     for (int64_t row = 0; row < rows; row++) {
@@ -953,14 +1180,372 @@ static PyObject *gather(PyObject *self, PyObject *args) {
     return PyLong_FromLongLong(groups);
 }
 
+/* Tables of counts that are added up: keys (columns, rows), whose first column is looked up in names, and whose third,
+   a time in us or -1, is coarsened; and one row of counts. */
+typedef struct {
+    Py_buffer view[3];
+    const int64_t *keys, *counts, *names;
+    int64_t rows, named;
+    int held;
+} table_t;
+
+static void release_tables(table_t *table, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count; i++)
+        while (table[i].held) PyBuffer_Release(&table[i].view[--table[i].held]);
+    PyMem_Free(table);
+}
+
+/* The tables of a list of (keys, counts, names), NULL with an exception set. */
+static table_t *take_tables(PyObject *list, int64_t columns, Py_ssize_t *count) {
+    *count = PyList_Size(list);
+    if (*count < 0) return NULL;
+    table_t *tables = PyMem_Calloc((size_t)*count + 1, sizeof(table_t));
+    if (tables == NULL) return (table_t *)PyErr_NoMemory();
+    for (Py_ssize_t i = 0; i < *count; i++) {
+        table_t *table = tables + i;
+        for (; table->held < 3; table->held++) {
+            PyObject *item = PyTuple_GetItem(PyList_GetItem(list, i), table->held);
+            if (item == NULL || PyObject_GetBuffer(item, &table->view[table->held], PyBUF_C_CONTIGUOUS) < 0) {
+                release_tables(tables, *count);
+                return NULL;
+            }
+        }
+        table->keys = table->view[0].buf, table->counts = table->view[1].buf, table->names = table->view[2].buf;
+        table->rows = table->view[1].len / 8, table->named = table->view[2].len / 8;
+        if (table->view[0].len < (Py_ssize_t)(columns * table->rows * 8)) {
+            release_tables(tables, *count);
+            PyErr_SetString(PyExc_ValueError, "expected keys for each count, found fewer");
+            return NULL;
+        }
+    }
+    return tables;
+}
+
+/* A time's bucket, and -1 for none; the one of the row before is mostly it. */
+static inline int64_t bucket_of(int64_t time, int64_t width, int64_t *last, int64_t *bucket) {
+    if (time != *last) *last = time, *bucket = time < 0 ? -1 : time / width;
+    return *bucket;
+}
+
+/* extents(columns, width, tables, low, high) -> whether every name is known and every count is above 0. `low` and `high`
+   are the least and the greatest of each column, names looked up and times as buckets of a width. */
+static PyObject *extents(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    Py_ssize_t count;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 2, 0)) return NULL;
+    const int64_t columns = number[0], width = number[1];
+    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
+        return too_small(&held);
+    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
+    if (tables == NULL) {
+        release(&held);
+        return NULL;
+    }
+    int64_t *low = AS(int64_t *, 0), *high = AS(int64_t *, 1);
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t column = 0; column < columns; column++) {
+        int64_t least = INT64_MAX, most = INT64_MIN;
+        for (Py_ssize_t i = 0; i < count && sound; i++) {
+            const int64_t *key = tables[i].keys + column * tables[i].rows, rows = tables[i].rows;
+            int64_t lowest = INT64_MAX, highest = INT64_MIN;
+            for (int64_t row = 0; row < rows; row++) {
+                lowest = key[row] < lowest ? key[row] : lowest;
+                highest = key[row] > highest ? key[row] : highest;
+            }
+            if (!rows) continue;
+            if (column == 2) lowest = lowest < 0 ? -1 : lowest / width, highest = highest < 0 ? -1 : highest / width;
+            if (column == 0) {
+                const int64_t *name = tables[i].names;
+                sound = lowest >= 0 && highest < tables[i].named;
+                lowest = INT64_MAX, highest = INT64_MIN;
+                for (int64_t place = 0; place < tables[i].named; place++) {
+                    lowest = name[place] < lowest ? name[place] : lowest;
+                    highest = name[place] > highest ? name[place] : highest;
+                }
+                for (int64_t row = 0; row < rows && sound; row++) sound = tables[i].counts[row] > 0;
+            }
+            least = lowest < least ? lowest : least;
+            most = highest > most ? highest : most;
+        }
+        low[column] = least, high[column] = most;
+    }
+    Py_END_ALLOW_THREADS
+    release_tables(tables, count);
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
+/* pile(columns, width, tables, low, high, cells) -> how many of the cells hold something, -1 where a key has none. There
+   is a cell, 0 at first, for each key between `low` and `high`, in the keys' order. */
+static PyObject *pile(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    Py_ssize_t count;
+    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 3, 2)) return NULL;
+    const int64_t columns = number[0], width = number[1];
+    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
+        return too_small(&held);
+    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
+    if (tables == NULL) {
+        release(&held);
+        return NULL;
+    }
+    const int64_t *low = AS(const int64_t *, 0), *high = AS(const int64_t *, 1), size = held.view[2].len / 8;
+    int64_t *cells = AS(int64_t *, 2), found = 0;
+    Py_BEGIN_ALLOW_THREADS
+    for (Py_ssize_t i = 0; i < count && found >= 0; i++) {
+        const table_t *table = tables + i;
+        const int64_t rows = table->rows, named = table->named;
+        int64_t last = -1, bucket = -1;
+        for (int64_t row = 0; row < rows; row++) {
+            const int64_t name = table->keys[row];
+            uint64_t code = 0;
+            int inside = name >= 0 && name < named;
+            for (int64_t column = 0; column < columns && inside; column++) {
+                int64_t key = column ? table->keys[column * rows + row] : table->names[name];
+                if (column == 2) key = bucket_of(key, width, &last, &bucket);
+                inside = key >= low[column] && key <= high[column];
+                code = code * ((uint64_t)high[column] - (uint64_t)low[column] + 1) + ((uint64_t)key - (uint64_t)low[column]);
+            }
+            if (!inside || code >= (uint64_t)size) {
+                found = -1;
+                break;
+            }
+            cells[code] += table->counts[row];
+        }
+    }
+    for (int64_t i = 0; i < size && found >= 0; i++) found += cells[i] != 0;
+    Py_END_ALLOW_THREADS
+    release_tables(tables, count);
+    release(&held);
+    return PyLong_FromLongLong(found);
+}
+
+/* unpile(columns, width, rows, cells, low, high, keys, counts): the keys and counts of the cells that hold something. */
+static PyObject *unpile(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 5, 3)) return NULL;
+    const int64_t columns = number[0], width = number[1], rows = number[2];
+    if (columns < 3 || columns > MOST_COLUMNS || rows < 0 || !ROOM(1, columns * 8) || !ROOM(2, columns * 8) ||
+        !ROOM(3, columns * rows * 8) || !ROOM(4, rows * 8))
+        return too_small(&held);
+    const int64_t *cells = AS(const int64_t *, 0), *low = AS(const int64_t *, 1), *high = AS(const int64_t *, 2);
+    const int64_t size = held.view[0].len / 8;
+    int64_t *keys = AS(int64_t *, 3), *counts = AS(int64_t *, 4), row = 0, here[MOST_COLUMNS];
+    Py_BEGIN_ALLOW_THREADS
+    memcpy(here, low, (size_t)columns * 8);
+    for (int64_t cell = 0; cell < size && row < rows; cell++) {
+        if (cells[cell]) {
+            for (int64_t column = 0; column < columns; column++)
+                keys[column * rows + row] = column == 2 && here[2] > 0 ? here[2] * width : here[column];
+            counts[row++] = cells[cell];
+        }
+        for (int64_t column = columns - 1; column >= 0 && ++here[column] > high[column]; column--)
+            here[column] = low[column];
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* Sort by the lowest `bits` of the codes; says in which of the two arrays the result is. */
+static uint64_t *sort_codes(uint64_t *from, uint64_t *to, int64_t rows, int bits) {
+    const int passes = (bits + DIGIT_BITS - 1) / DIGIT_BITS, width = passes ? (bits + passes - 1) / passes : 0;
+    const uint64_t mask = (1ULL << width) - 1;
+    for (int shift = 0; shift < bits; shift += width) {
+        int64_t place[DIGITS] = {0}, sum = 0;
+        for (int64_t i = 0; i < rows; i++) place[(from[i] >> shift) & mask]++;
+        for (uint64_t digit = 0; digit <= mask; digit++) {
+            const int64_t here = place[digit];
+            place[digit] = sum, sum += here;
+        }
+        for (int64_t i = 0; i < rows; i++) to[place[(from[i] >> shift) & mask]++] = from[i];
+        uint64_t *other = from;
+        from = to, to = other;
+    }
+    return from;
+}
+
+/* survey(rows, size, stop, us, level, service, durations, codes, lookup, key, totals, extremes) -> whether all rows are
+   in range. `key` is each row's service, looked up, times the number of codes, and the code of its level, below `size`;
+   `totals` (4, size) are events, those with a time, the first and the last time of each key, which the caller has begun
+   with; `extremes` the first and last time of all rows, and of those with a duration, and how many these are. */
+static PyObject *survey(PyObject *self, PyObject *args) {
+    long long number[3];
+    buffers_t held;
+    if (!integers(args, number, 3) || !take_buffers(&held, args, 3, 9, 6)) return NULL;
+    const int64_t rows = number[0], size = number[1], stop = number[2];
+    const int64_t levels = held.view[4].len / 8, services = held.view[5].len / 8, durations = held.view[3].len / 8;
+    if (rows < 0 || size < 0 || size > INT32_MAX || !ROOM(0, rows * 8) || !ROOM(1, rows) || !ROOM(2, rows * 8) ||
+        (durations && durations < rows) || !ROOM(6, rows * 4) || !ROOM(7, size * 32) || !ROOM(8, 40))
+        return too_small(&held);
+    const int64_t *us = AS(const int64_t *, 0), *service = AS(const int64_t *, 2), *code = AS(const int64_t *, 4);
+    const int64_t *lookup = AS(const int64_t *, 5);
+    bytes_t level = AS(bytes_t, 1);
+    const double *duration = AS(const double *, 3);
+    int32_t *key = AS(int32_t *, 6);
+    int64_t *events = AS(int64_t *, 7), *timed = events + size, *first = timed + size, *last = first + size;
+    int64_t *extreme = AS(int64_t *, 8), low = INT64_MAX, high = -1, soonest = INT64_MAX, latest = -1, lasting = 0;
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t place = service[row];
+        if (place < 0 || place >= services || level[row] >= levels) {
+            sound = 0;
+            break;
+        }
+        const int64_t found = lookup[place] * levels + code[level[row]], time = us[row];
+        if (found < 0 || found >= size) {
+            sound = 0;
+            break;
+        }
+        key[row] = (int32_t)found;
+        events[found]++;
+        const int lasts = durations && duration[row] >= 0;
+        lasting += lasts;
+        if (time < 0 || time >= stop) continue;
+        timed[found]++;
+        if (time < first[found]) first[found] = time;
+        if (time > last[found]) last[found] = time;
+        if (time < low) low = time;
+        if (time > high) high = time;
+        if (!lasts) continue;
+        if (time < soonest) soonest = time;
+        if (time > latest) latest = time;
+    }
+    extreme[0] = low, extreme[1] = high, extreme[2] = soonest, extreme[3] = latest, extreme[4] = lasting;
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
+/* The bin of a duration of at least 1 us: `near` says of numbers that begin with the same bits in which bin the least of
+   them is, `edges` are the greatest of each bin. */
+static inline int64_t bin_of(uint64_t us, const int16_t *near, const int64_t *edges, int fine) {
+    int octave = 0;
+#if defined(__GNUC__)
+    octave = 63 - __builtin_clzll(us);
+#else
+    for (uint64_t rest = us; rest >>= 1;) octave++;
+#endif
+    const uint64_t fraction = octave >= fine ? us >> (octave - fine) : us << (fine - octave);
+    int64_t bin = near[((uint64_t)octave << fine) + (fraction & ((1ULL << fine) - 1))];
+    bin += edges[bin] < (int64_t)us; /* without a jump, which nobody could predict */
+    while (edges[bin] < (int64_t)us) bin++;
+    return bin;
+}
+
+/* occupied(rows, keys, levels, width, stop, low, high, fine, key, us, durations, near, edges, out, scratch) -> how many
+   cells there are, -1 where they are too many for a number. `out` is their columns (5, rows), sorted: service and level
+   of the key, bucket of a width, bin of the duration and how many rows. Without durations: cells of rows with a time;
+   else those of rows with a duration, -1 being the bucket of those without a time. */
+static PyObject *occupied(PyObject *self, PyObject *args) {
+    long long number[8];
+    buffers_t held;
+    if (!integers(args, number, 8) || !take_buffers(&held, args, 8, 7, 5)) return NULL;
+    const int64_t rows = number[0], keys = number[1], levels = number[2], width = number[3], stop = number[4];
+    const int64_t lasting = held.view[2].len / 8, bins = lasting ? held.view[4].len / 8 : 1, fine = number[7];
+    if (rows < 0 || keys < 0 || levels < 1 || width < 1 || fine < 0 || fine > 12 || !ROOM(0, rows * 4) ||
+        !ROOM(1, rows * 8) || (lasting && (lasting < rows || bins < 1 || !ROOM(3, 2 * (64LL << fine)))) ||
+        !ROOM(5, rows * 40) || !ROOM(6, rows * 16))
+        return too_small(&held);
+    const int64_t low = number[5] / width, buckets = number[6] < number[5] ? 1 : number[6] / width - low + 2;
+    if (number[5] < 0 || buckets > (1LL << 40) || keys > (1LL << 62) / buckets / bins) {
+        release(&held);
+        return PyLong_FromLong(-1);
+    }
+    const int32_t *key = AS(const int32_t *, 0);
+    const int64_t *us = AS(const int64_t *, 1), *edges = AS(const int64_t *, 4);
+    const double *duration = AS(const double *, 2), most = lasting ? (double)edges[bins - 1] : 0;
+    const int16_t *near = AS(const int16_t *, 3);
+    int64_t *out = AS(int64_t *, 5), found = 0, count = 0;
+    uint64_t *codes = AS(uint64_t *, 6);
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    int64_t from = 0, to = 0, slot = 0; /* the bucket of the row before, which mostly is this one's */
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t time = us[row];
+        if (key[row] < 0 || key[row] >= keys) sound = 0;
+        if (lasting && !(duration[row] >= 0)) continue;
+        int64_t mine = 0, bin = 0;
+        if (time >= 0 && time < stop) {
+            if (time < from || time >= to) {
+                const int64_t bucket = time / width;
+                from = bucket * width, to = from + width, slot = bucket - low + 1;
+                if (slot < 1 || slot >= buckets) sound = 0;
+            }
+            mine = slot;
+        } else if (!lasting) {
+            continue;
+        }
+        if (lasting) {
+            double micros = duration[row] * 1000;
+            micros = micros < 1 ? 1 : micros > most ? most : micros;
+            int64_t whole = (int64_t)micros;
+            const double rest = micros - (double)whole;
+            whole += rest > 0.5 || (rest == 0.5 && (whole & 1));
+            bin = bin_of((uint64_t)whole, near, edges, (int)fine);
+        }
+        codes[count++] = (uint64_t)((key[row] * buckets + mine) * bins + bin);
+    }
+    const int64_t places = keys * buckets * bins;
+    const uint64_t *many = NULL;
+    if (sound && places <= 2 * rows) { /* few: counted in place, what is found put where the codes were */
+        memset(out, 0, (size_t)places * 8);
+        for (int64_t i = 0; i < count; i++) out[codes[i]]++;
+        count = 0;
+        for (int64_t place = 0; place < places; place++)
+            if (out[place]) codes[count] = (uint64_t)place, codes[rows + count++] = (uint64_t)out[place];
+        many = codes + rows;
+    }
+    if (sound) {
+        int bits = 0;
+        while (bits < 63 && (uint64_t)places >> bits) bits++;
+        if (!many) codes = sort_codes(codes, codes + rows, count, bits);
+        uint64_t before = 0, begin = 0, end = 0;
+        int64_t service = 0, level = 0, bucket = -1, same = 0;
+        for (int64_t i = 0; i < count; i++) {
+            const uint64_t code = codes[i];
+            const int64_t again = i && code == before, at_row = found - again;
+            before = code;
+            if (code >= end) {
+                const uint64_t group = code / (uint64_t)bins, one = group / (uint64_t)buckets;
+                begin = group * (uint64_t)bins, end = begin + (uint64_t)bins;
+                service = (int64_t)one / levels, level = (int64_t)one % levels;
+                const int64_t at = (int64_t)(group % (uint64_t)buckets);
+                bucket = at ? (low + at - 1) * width : -1;
+            }
+            out[at_row] = service, out[rows + at_row] = level, out[2 * rows + at_row] = bucket;
+            out[3 * rows + at_row] = (int64_t)(code - begin), same = many ? (int64_t)many[i] : again ? same + 1 : 1;
+            out[4 * rows + at_row] = same, found = at_row + 1;
+        }
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    if (!sound) {
+        PyErr_SetString(PyExc_ValueError, "expected keys and times in range, found others");
+        return NULL;
+    }
+    return PyLong_FromLongLong(found);
+}
+
 /* ---- the module ---- */
 
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
+    {"settle", settle, METH_VARARGS, NULL},
+    {"look", look, METH_VARARGS, NULL},         {"short_numbers", short_numbers, METH_VARARGS, NULL},
+    {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},
     {"decimals", decimals, METH_VARARGS, NULL}, {"objects", objects, METH_VARARGS, NULL},
     {"gather", gather, METH_VARARGS, NULL},     {"views", views, METH_VARARGS, NULL},
+    {"extents", extents, METH_VARARGS, NULL},   {"pile", pile, METH_VARARGS, NULL},
+    {"unpile", unpile, METH_VARARGS, NULL},     {"survey", survey, METH_VARARGS, NULL},
+    {"occupied", occupied, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

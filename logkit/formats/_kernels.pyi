@@ -84,3 +84,61 @@ def gather(
     /,
 ) -> int: ...
 def views(rows: int, size: int, data: Buffer, start: Buffer, stop: Buffer, out: Buffer, /) -> bool: ...
+def extents(
+    columns: int, width: int, tables: list[tuple[npt.NDArray[Any], ...]], low: Buffer, high: Buffer, /
+) -> bool: ...
+def pile(
+    columns: int, width: int, tables: list[tuple[npt.NDArray[Any], ...]], low: Buffer, high: Buffer, cells: Buffer, /
+) -> int: ...
+def unpile(
+    columns: int, width: int, rows: int, cells: Buffer, low: Buffer, high: Buffer, keys: Buffer, counts: Buffer, /
+) -> None: ...
+def survey(
+    rows: int,
+    size: int,
+    stop: int,
+    us: Buffer,
+    level: Buffer,
+    service: Buffer,
+    durations: Buffer,
+    codes: Buffer,
+    lookup: Buffer,
+    key: Buffer,
+    totals: Buffer,
+    extremes: Buffer,
+    /,
+) -> bool: ...
+def occupied(
+    rows: int,
+    keys: int,
+    levels: int,
+    width: int,
+    stop: int,
+    low: int,
+    high: int,
+    fine: int,
+    key: Buffer,
+    us: Buffer,
+    durations: Buffer,
+    near: Buffer,
+    edges: Buffer,
+    out: Buffer,
+    scratch: Buffer,
+    /,
+) -> int: ...
+def bounds(rows: int, size: int, data: Buffer, ends: Buffer, start: Buffer, stop: Buffer, next: Buffer, /) -> None: ...
+def filled(rows: int, size: int, data: Buffer, start: Buffer, stop: Buffer, out: Buffer, /) -> None: ...
+def settle(
+    rows: int,
+    runs: int,
+    run: Buffer,
+    base: Buffer,
+    fits: Buffer,
+    tail: Buffer,
+    us: Buffer,
+    ok: Buffer,
+    stop: Buffer,
+    /,
+) -> None: ...
+def look(size: int, data: Buffer, out: Buffer, /) -> int: ...
+def short_numbers(rows: int, data: Buffer, start: Buffer, stop: Buffer, out: Buffer, known: Buffer, /) -> None: ...

@@ -45,14 +45,17 @@ class Block:
 
     __slots__ = ("_deleted", "_positions", "bytes", "data", "size")
 
-    def __init__(self, data: bytes | bytearray, size: int) -> None:
+    def __init__(
+        self, data: bytes | bytearray, size: int, lines: Positions | None = None, deleted: bool | None = None
+    ) -> None:
+        """`lines`, where the line feeds are, and `deleted` are looked up where they are not known."""
         if len(data) < size + PAD:
             raise ValueError(f"expected {size + PAD} bytes with padding, found {len(data)}; try Block.of()")
         self.data = data
         self.size = size
-        self._deleted: bool | None = None
+        self._deleted = deleted
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-        self._positions: dict[int, Positions] = {}
+        self._positions: dict[int, Positions] = {} if lines is None else {10: lines}
 
     @classmethod
     def of(cls, raw: bytes) -> Block:
@@ -209,6 +212,8 @@ class Lines:
 
     def blank(self) -> Mask:
         """Which lines hold nothing, or only spaces and tabs."""
+        if kernels.compiled:
+            return ~kernels.filled(self.block.data, self.block.size, self.start, self.stop)
         empty: Mask = self.start == self.stop
         maybe = np.flatnonzero(~empty & (self.block.bytes[self.start] <= 32))
         if len(maybe):
@@ -223,6 +228,8 @@ def split_lines(block: Block) -> Lines:
     ends = newline if len(newline) and newline[-1] == block.size - 1 else np.append(newline, block.size)
     if block.size == 0:
         ends = newline
+    if kernels.compiled:
+        return Lines(block, *kernels.bounds(block.data, block.size, ends))
     start = np.empty(len(ends), np.int64)
     following = np.minimum(ends + 1, block.size)
     if len(ends):

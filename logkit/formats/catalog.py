@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -25,16 +25,21 @@ _SETTINGS: Final = ("splittable", "dash_is_null", "optional", "search")
 _MACRO: Final = re.compile(r"%\{(\w+)\}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entry:
     """One format of the catalogue: what it is called, how it reads, and lines with the fields they must give."""
 
     name: str
     title: str
-    format: Format
     samples: tuple[dict[str, Any], ...]
+    make: Callable[[], Format] = field(repr=False, compare=False)
     json: JsonKind | None = None
     """What tells it from other JSON lines, if it is such."""
+
+    @cached_property
+    def format(self) -> Format:
+        """How it reads, made when it is first asked for: a file needs few of the formats there are."""
+        return self.make()
 
 
 @lru_cache(maxsize=1)
@@ -96,10 +101,10 @@ def format_of(table: Mapping[str, Any], words: Mapping[str, str] | None = None) 
 def _entry(table: dict[str, Any], words: Mapping[str, str]) -> Entry:
     name, title, samples = table["name"], table["title"], tuple(table["samples"])
     if "json" not in table:
-        return Entry(name, title, format_of(table, words), samples)
+        return Entry(name, title, samples, partial(format_of, table, words))
     about = table["json"]
     kind = JsonKind(name, tuple(about["has"]), about.get("level", ""), tuple(about.get("fields", {}).items()))
-    return Entry(name, title, JsonLines(name=name), samples, kind)
+    return Entry(name, title, samples, partial(JsonLines, name=name), kind)
 
 
 def _levels(written: object) -> LevelKind:

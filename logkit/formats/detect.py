@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, lru_cache, partial
 from typing import Final
 
 import numpy as np
 
 from logkit.formats.base import Format, TimeRules
 from logkit.formats.block import Mask, Text
-from logkit.formats.catalog import catalog, json_kinds
+from logkit.formats.catalog import entries, json_kinds
 from logkit.formats.head import HEAD_BYTES, Head
 from logkit.formats.headed import headed
 from logkit.formats.jsonkinds import christened
@@ -46,6 +46,11 @@ def detect(head: bytes, filename: str = "") -> Format:
     return _opened(_detect(head, sample, filename), sample)
 
 
+def prepare() -> None:
+    """Read the catalogue, which the first to detect a format does otherwise: two who begin at once both do."""
+    _catalogued()
+
+
 def _opened(found: Format, sample: Head) -> Format:
     """A format that wraps others, with the one that is in it."""
     parts = found.members if isinstance(found, Mixed) else (found,)
@@ -68,7 +73,7 @@ def _detect(head: bytes, sample: Head, filename: str) -> Format:
     """The format of the lines themselves."""
     stem = filename.rpartition("/")[2].lower()
     # Those whose name the file bears first: the first good one in this order is the answer.
-    order = sorted(_known(), key=lambda known: known[0].name.partition("-")[0] not in stem)
+    order = sorted(_known(), key=lambda known: known.name.partition("-")[0] not in stem)
     found: list[tuple[Format, float]] = []
     first: Format | None = None
     read = 0.0
@@ -93,14 +98,14 @@ def _mixture(first: Format | None, sample: Head) -> Mixed | None:
     wanted = int(left.sum())
     least = max(1, int(_LEAST * len(left)))
     claims: list[tuple[Format, int]] = []
-    for known, found in _known():
+    for known in _known():
         if not left.any():
             break
-        if sample.refuses(found):
+        if sample.refuses(known.outlines):
             continue
-        format = known
-        if isinstance(known, JsonLines | Logfmt):
-            made = _made(known, sample.only(left & sample.begins_with(known)))
+        format = known.format
+        if isinstance(format, JsonLines | Logfmt):
+            made = _made(format, sample.only(left & sample.begins_with(format)))
             if made is None:
                 continue
             format = made
@@ -117,7 +122,7 @@ def _mixture(first: Format | None, sample: Head) -> Mixed | None:
     most = sorted(claims, key=lambda claim: -claim[1])[: MOST - (first is not None)]
     members = [format for format, _ in claims if (format, _) in most]
     if first is not None:
-        place = [known.name for known, _ in _known()]
+        place = [known.name for known in _known()]
         members.append(first)
         members.sort(key=lambda member: place.index(member.name) if member.name in place else 0)
     return Mixed(tuple(members), _plain(sample)) if len(members) > 1 or not first else None
@@ -198,29 +203,48 @@ def _control() -> Mask:
 _CONTROL: Final = _control()
 
 
-def _known() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
-    """Every format but `plain` in detection order, with its outlines; those made from a head stand there empty."""
-    own = tuple((format, outlines(format)) for format in registered())
-    return (*own, *_catalogued())
+class _Known:
+    """A format that is not made from a head: what it is and its outlines are made when they are first asked for."""
+
+    def __init__(self, name: str, make: Callable[[], Format]) -> None:
+        self.name = name
+        self._make = make
+
+    @cached_property
+    def format(self) -> Format:
+        return self._make()
+
+    @cached_property
+    def outlines(self) -> tuple[Outline, ...]:
+        return outlines(self.format)
+
+
+def _known() -> tuple[_Known, ...]:
+    """Every format but `plain` in detection order; those made from a head stand there empty."""
+    return (*map(_own, registered()), *_catalogued())
+
+
+def _own(format: Format) -> _Known:
+    return _Known(format.name, lambda: format)
 
 
 @lru_cache(maxsize=1)
-def _catalogued() -> tuple[tuple[Format, tuple[Outline, ...]], ...]:
-    formats = (JsonLines(), *(known for known in catalog() if not isinstance(known, Plain | JsonLines)), Logfmt())
-    return tuple((format, outlines(format)) for format in formats)
+def _catalogued() -> tuple[_Known, ...]:
+    found = [_Known(entry.name, partial(getattr, entry, "format")) for entry in entries() if not entry.json]
+    return (_Known("json", JsonLines), *found, _Known("logfmt", Logfmt))
 
 
-def _shares(
-    formats: Iterable[tuple[Format, tuple[Outline, ...]]], head: bytes, sample: Head
-) -> Iterator[tuple[Format, float]]:
+def _shares(formats: Iterable[_Known], head: bytes, sample: Head) -> Iterator[tuple[Format, float]]:
     """Each format that reads some of the head's records, and the share it reads."""
     table = headed(head)
     if table is not None and (share := sample.share(table)) > 0:
         yield table, share
-    for known, found in formats:
-        if sample.refuses(found):
+    for known in formats:
+        if sample.refuses(known.outlines):
             continue
-        format = _made(known, head) if isinstance(known, JsonLines | Logfmt) else known
+        format: Format | None = known.format
+        if isinstance(format, JsonLines | Logfmt):
+            format = _made(format, head)
         share = sample.share(format) if format else 0.0
         if format and share > 0:
             yield format, share
@@ -257,4 +281,4 @@ def _reach(text: Text) -> int:
     return min(WITHIN, 2 * furthest + 16)
 
 
-__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary"]
+__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary", "prepare"]

@@ -182,7 +182,7 @@ def _opening(records: Records) -> Mask:
 def _scanned(
     found: Scan, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool
 ) -> pl.DataFrame:
-    return _frame(found.texts, found.more > 0, fields, records, times, stats_only=stats_only)
+    return _frame(found.texts, found.more(fields), fields, records, times, stats_only=stats_only)
 
 
 def _facts(found: Scan, fields: tuple[Field, ...], times: TimeRules) -> Facts:

@@ -18,17 +18,26 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was found: of each field where its values are and which records have one, how many keys each record has
-    that the fields do not account for, and of which records all this is certain."""
+    """What was found: of each field where its values are and which records have one, how many keys each record has,
+    and of which records all this is certain."""
 
     texts: list[tuple[Text, Mask]]
-    more: Ints
+    keys: Ints
     sure: Mask
 
     def take(self, rows: Ints) -> Scan:
         """Of some records only."""
         texts = [(text.take(rows), valid[rows]) for text, valid in self.texts]
-        return Scan(texts, self.more[rows], self.sure[rows])
+        return Scan(texts, self.keys[rows], self.sure[rows])
+
+    def more(self, fields: Sequence[Field]) -> Mask:
+        """Which records have keys that the fields do not account for."""
+        left = self.keys
+        for field, (_, valid) in zip(fields, self.texts, strict=True):
+            if field.key is not None:
+                left = left - valid
+        result: Mask = left > 0
+        return result
 
 
 def can_scan(fields: Sequence[Field]) -> bool:
@@ -44,17 +53,15 @@ def scan(records: Records, fields: tuple[Field, ...]) -> Scan:
     out, there, top, sure = kernels.objects(
         block.data, block.size, records.start, records.stop, len(slots), keys, nodes, entries
     )
-    texts, more = [], top
+    texts = []
     for field in fields:
         first, *others = [slots[path] for path in field.paths]
         (start, stop), valid = out[first], there[first]
-        if field.key is not None:
-            more = more - valid
         for other in others:
             start, stop = np.where(valid, start, out[other, 0]), np.where(valid, stop, out[other, 1])
             valid = valid | there[other]
         texts.append((Text(block, start, stop), valid))
-    return Scan(texts, more, sure)
+    return Scan(texts, top, sure)
 
 
 @lru_cache(maxsize=256)

@@ -88,6 +88,15 @@ class Layout:
         """Whether its times have at least a month and a day."""
         return any(element.code in "mbBs" for element in self.elements)
 
+    @property
+    def minute(self) -> int | None:
+        """Where in the head the minute's two digits are, if they are, and nothing behind it looks beyond its end."""
+        codes = [element.code for element in self.head]
+        if codes.count("M") != 1 or any(element.code not in ("z", "literal") for element in self.tail):
+            return None
+        place = codes.index("M")
+        return sum(element.width for element in self.head[:place]) if self.head[place].width == 2 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:

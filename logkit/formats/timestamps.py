@@ -9,6 +9,7 @@ last microsecond of its minute, so that order is kept.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -32,6 +33,7 @@ _BYTE: Final = np.uint64(0xFF)
 _FIRST: Final = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
 _ZONE_KEPT: Final = np.zeros(256, np.uint64)  # what can be a zone, by its first byte: Z, or a sign and five bytes
 _ZONE_KEPT[[43, 45, 90, 122]] = (1 << 48) - 1, (1 << 48) - 1, 0xFF, 0xFF
+_FEW_HEADS: Final = 8  # runs of a block that are looked at one by one
 _SHORTEST_SHAPE: Final = 8  # bytes; fewer tell too little of a time
 
 
@@ -93,12 +95,11 @@ def _begins(lines: Lines, prefix: bytes) -> Mask:
 
 
 def _shaped(lines: Lines, form: Shape) -> Mask:
+    if kernels.compiled:
+        return kernels.shaped(lines.block.data, lines.start, lines.stop, form.width, form.masks)
     fits: Mask = lines.start + form.width <= lines.stop
     rows = np.flatnonzero(fits)
     if not len(rows):
-        return fits
-    if kernels.compiled:
-        fits[rows] = kernels.shaped(lines.block.data, lines.start[rows], lines.stop[rows], form.width, form.masks)
         return fits
     words = _gather(lines.block, lines.start[rows], form.width)
     good = np.ones(len(rows), np.bool_)
@@ -170,16 +171,57 @@ def _scan_runs(
 ) -> tuple[Ints, Mask, Positions]:
     """Rows whose bytes around the seconds equal those of the row above share all but their seconds."""
     us, ok, stop, run, heads = _runs(block, start, limit, layout)
-    cursor = Cursor(block, start[heads], limit[heads], np.ones(len(heads), np.bool_))
-    cursor.read_all(layout.head)
-    before = cursor.pos = stop[heads]
-    for element in layout.tail:
-        cursor.read(element)
-    base, fits = complete(cursor, rules)
+    base, fits, tail = _heads(block, start[heads], limit[heads], stop[heads], layout, rules)
+    if kernels.compiled:
+        kernels.settle(run, base, fits, tail, us, ok, stop)
+        return us, ok, stop
     us += base[run]
     if not fits.all():
         ok &= fits[run]
-    return us, ok, stop + (cursor.pos - before)[run] if layout.tail else stop
+    return us, ok, stop + tail[run] if layout.tail else stop
+
+
+def _heads(
+    block: Block, start: Positions, limit: Positions, stop: Positions, layout: Layout, rules: TimeRules
+) -> tuple[Ints, Mask, Ints]:
+    """The instants of times without their seconds, which exist, and how many bytes their tails have.
+
+    `stop` is where the seconds and their fraction end.
+    """
+    at = layout.minute
+    if len(start) > _FEW_HEADS or at is None:
+        return _read_heads(block, start, limit, stop, layout, rules)
+    base, fits, tail = np.zeros(len(start), np.int64), np.zeros(len(start), np.bool_), np.zeros(len(start), np.int64)
+    longest = sum(element.longest for element in layout.tail)
+    for row, (low, high, end) in enumerate(zip(start.tolist(), limit.tolist(), stop.tolist(), strict=True)):
+        head = bytes(block.data[low : low + layout.width])
+        minute = head[at : at + 2]
+        if not minute.isdigit() or minute > b"59":
+            continue
+        behind = bytes(block.data[end : max(end, min(high, end + longest))])
+        hour = _hour(layout, rules, head[:at], head[at + 2 :], behind)
+        base[row], fits[row], tail[row] = (column[int(minute)] for column in hour)
+    return base, fits, tail
+
+
+@lru_cache(maxsize=256)
+def _hour(layout: Layout, rules: TimeRules, before: bytes, after: bytes, tail: bytes) -> tuple[Ints, Mask, Ints]:
+    """As `_heads`, of the sixty minutes of an hour: as soon read as one, and a log goes on with the next ones."""
+    rows = [before + b"%02d" % minute + after + tail for minute in range(60)]
+    start = np.arange(60) * len(rows[0])
+    return _read_heads(Block.of(b"".join(rows)), start, start + len(rows[0]), start + layout.width, layout, rules)
+
+
+def _read_heads(
+    block: Block, start: Positions, limit: Positions, stop: Positions, layout: Layout, rules: TimeRules
+) -> tuple[Ints, Mask, Ints]:
+    cursor = Cursor(block, start, limit, np.ones(len(start), np.bool_))
+    cursor.read_all(layout.head)
+    cursor.pos = stop
+    for element in layout.tail:
+        cursor.read(element)
+    base, fits = complete(cursor, rules)
+    return base, fits, cursor.pos - stop
 
 
 def _runs(

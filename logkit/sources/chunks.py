@@ -19,7 +19,7 @@ import numpy as np
 from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
 from logkit.sources.reader import Reader, TornArchive
 from logkit.sources.recode import Decoded, Recoded, decode, torn
-from logkit.sources.span import ReadOptions, Span, Tail, digest
+from logkit.sources.span import ReadOptions, Span, Tail, bytes_to_read, digest
 
 TAIL_BYTES: Final = 1024
 """How many bytes before the end of what was read are remembered by their digest."""
@@ -64,7 +64,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
     base, carry, before = read_from(span), memoryview(b""), ord("\n")
     data = bytearray()
     while not cutter.done:
-        want = options.block_bytes
+        want = bytes_to_read(span, base + len(carry), options.block_bytes)
         if span.limit is not None:
             want = max(0, min(want, span.limit - base - len(carry)))
         needed = len(carry) + want + PAD

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from logkit.formats import kernels
 from logkit.formats.base import Facts
 from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, tally
 from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, occupied, width_for
 from logkit.stats.masks import Masked
 from logkit.stats.patterns import PatternTable
-from logkit.stats.sketch import BINS, bin_of, microseconds
+from logkit.stats.sketch import BINS, EDGES, NEAR, bin_of, microseconds
 from logkit.stats.totals import EMPTY, LEVEL_NAMES, Limits, Tables, keep
 
 _LEVELS = len(LEVEL_NAMES)
@@ -40,9 +41,48 @@ def count_facts(facts: Facts, limits: Limits) -> Tables:
     names, index = keep([facts.services[place] for place in used.tolist()], limits)
     lookup = np.zeros(len(facts.services), np.int64)
     lookup[used] = [index[facts.services[place]] for place in used.tolist()]
-    key = (lookup * _LEVELS)[facts.service] + _CODE_OF_RANK[facts.level]
     durations = np.zeros(0) if facts.duration_ms is None else facts.duration_ms
+    if kernels.compiled and (tables := _surveyed(names, lookup, facts, durations, limits)) is not None:
+        return tables
+    key = (lookup * _LEVELS)[facts.service] + _CODE_OF_RANK[facts.level]
     return _tables(names, key, _known(facts.us), np.zeros(0, np.int64), durations, limits)
+
+
+def _surveyed(
+    names: tuple[str, ...], lookup: Ints, facts: Facts, durations: npt.NDArray[np.float64], limits: Limits
+) -> Tables | None:
+    """As `_tables`, by kernels that go through the rows once for each table."""
+    found = kernels.survey(
+        facts.us, facts.level, facts.service, durations, _CODE_OF_RANK, lookup, len(names), TIME_STOP_US
+    )
+    if found is None:
+        return None
+    key, (events, timed, first, last), (low, high, soonest, latest, lasting) = found
+    some = np.flatnonzero(events)
+    totals = Cells(np.stack(np.divmod(some, _LEVELS)), np.stack((events, timed, np.zeros_like(events)))[:, some])
+    nothing, keys = np.zeros(0), len(events)
+    width = _width(facts.us, low, high, limits.max_buckets)
+    buckets = kernels.occupied(key, facts.us, nothing, NEAR, EDGES, (low, high, TIME_STOP_US), width, keys, _LEVELS)
+    if buckets is None:
+        return None
+    rejects = np.zeros_like(buckets[1])
+    spans, cells = np.stack((first, last))[:, some], Cells(buckets[0], np.concatenate((buckets[1], rejects)))
+    if not lasting:
+        return Tables(names, totals, spans, cells, EMPTY.bins, width, EMPTY.bin_width_us)
+    with_duration = facts.us if lasting == len(facts) else facts.us[durations >= 0]
+    bin_width = _width(with_duration, soonest, latest, limits.max_latency_buckets)
+    bins = kernels.occupied(
+        key, facts.us, durations, NEAR, EDGES, (soonest, latest, TIME_STOP_US), bin_width, keys, _LEVELS
+    )
+    return None if bins is None else Tables(names, totals, spans, cells, Cells(*bins), width, bin_width)
+
+
+def _width(times: Ints, low: int, high: int, max_buckets: int) -> int:
+    """The width of the buckets of times from `low` to `high`; others among them do not count."""
+    least = WIDTHS_US[0]
+    if high // least - low // least < max_buckets:
+        return least
+    return width_for(times[(times >= low) & (times <= high)], least, max_buckets)
 
 
 def _tables(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from logkit import schema
 from logkit.errors import SettingError
+from logkit.formats import kernels
 from logkit.stats import patterns
 from logkit.stats.groups import Cells, Ints, gather, group
 from logkit.stats.ladder import NEVER, TIME_STOP_US, WIDTHS_US, coarsen, width_for
@@ -27,6 +28,8 @@ LEVEL_NAMES: Final = (NO_LEVEL, *schema.LEVELS)
 """Names of the level codes 0, 1, 2 … in the tables."""
 
 ERROR_CODE: Final = 1 + schema.ERROR_RANK
+_CELLS: Final = 8  # places for a row each, up to which adding up in place is cheaper than sorting
+
 WARN_CODE: Final = 1 + schema.LEVELS.index("WARN")
 
 
@@ -139,17 +142,15 @@ def merge(parts: Sequence[Tables], limits: Limits) -> Tables:
     spans = grouping.min(spans)
     spans[1] *= -1
 
-    buckets = _joined([part.buckets for part in parts], lookups)
-    width = width_for(buckets.keys[2], max(part.width_us for part in parts), limits.max_buckets)
-    bins = _joined([part.bins for part in parts], lookups)
-    times = bins.keys[2]
-    bin_width = width_for(times[times >= 0], max(part.bin_width_us for part in parts), limits.max_latency_buckets)
+    buckets, bins = [part.buckets for part in parts], [part.bins for part in parts]
+    width = width_for(_times(buckets), max(part.width_us for part in parts), limits.max_buckets)
+    bin_width = width_for(_times(bins), max(part.bin_width_us for part in parts), limits.max_latency_buckets)
     return Tables(
         names,
         Cells(grouping.keys, grouping.sum(totals.counts)),
         spans,
-        _coarsened(buckets, width),
-        _coarsened(bins, bin_width),
+        _coarsened(_joined(buckets, lookups), width),
+        _summed(bins, lookups, bin_width),
         width,
         bin_width,
         _merged_patterns(parts, lookups, limits),
@@ -160,6 +161,27 @@ def _merged_patterns(parts: Sequence[Tables], lookups: list[Ints], limits: Limit
     """Those of the parts that know them: `Stats.has_patterns` compares their sum with all events."""
     known = [(part.patterns, names) for part, names in zip(parts, lookups, strict=True) if part.patterns is not None]
     return patterns.merge(known, limits.max_beginnings, limits.max_alike, limits.max_pattern_buckets) if known else None
+
+
+def _times(parts: list[Cells]) -> Ints:
+    """Every bucket of the parts' rows once or more often: neighbours mostly share theirs."""
+    found = []
+    for part in parts:
+        times = part.keys[2]
+        fresh = times[np.flatnonzero(times[1:] != times[:-1]) + 1]
+        found += [times[:1], fresh]
+    together = np.concatenate(found)
+    return together[together >= 0]
+
+
+def _summed(parts: list[Cells], lookups: list[Ints], width_us: int) -> Cells:
+    """All rows of all parts, their services renumbered and their times coarsened, those of equal keys summed."""
+    some = [(part.keys, part.counts, lookup) for part, lookup in zip(parts, lookups, strict=True) if len(part)]
+    if kernels.compiled and some:
+        piled = kernels.pile(some, width_us, _CELLS * sum(len(part) for part in parts))
+        if piled is not None:
+            return Cells(*piled)
+    return _coarsened(_joined(parts, lookups), width_us)
 
 
 def _joined(parts: list[Cells], lookups: list[Ints]) -> Cells:
