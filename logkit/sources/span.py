@@ -90,9 +90,10 @@ def bytes_to_read(span: Span, at: int, block_bytes: int) -> int:
     ends soon."""
     if span.stop is None:
         return block_bytes
-    left = span.stop - at + max(1, block_bytes // _BEYOND)
+    beyond = span.stop + max(1, block_bytes // _BEYOND)
+    left = (beyond if span.limit is None else min(beyond, span.limit)) - at
     if left <= 0:
-        return min(at - span.stop, block_bytes)
+        return min(max(1, at - span.stop), block_bytes)
     return -(-left // -(-left // block_bytes))  # in equal blocks: a small one takes nearly as long
 
 
