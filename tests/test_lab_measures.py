@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 from matplotlib.figure import Figure
@@ -14,6 +15,17 @@ from logkit.lab import speed
 from logkit.lab.stage import run_all
 
 pytestmark = pytest.mark.usefixtures("nobody_stays")
+
+
+def somebody_at(condition: threading.Condition) -> bool:
+    return bool(condition._waiters)  # type: ignore[attr-defined]
+
+
+def until(holds: Callable[[], bool], seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_a_bounded_queue_never_holds_more_than_its_size_and_loses_nothing() -> None:
@@ -124,18 +136,17 @@ def test_a_recorded_queue_shows_who_waits_for_items_and_who_for_room() -> None:
     waiting = recorder.queue(1)
 
     def produce() -> None:
-        time.sleep(0.01)  # the consumer waits
+        until(lambda: somebody_at(waiting._queue.not_empty))
         for number in range(3):
             waiting.put(number)
 
     def consume() -> None:
-        for _ in range(3):
+        waiting.get()
+        until(lambda: somebody_at(waiting._queue.not_full))
+        for _ in range(2):
             waiting.get()
-            time.sleep(0.01)  # the producer waits
-            waiting.task_done()
 
     run_all([recorder.thread(produce, name="producer"), recorder.thread(consume, name="consumer")], 10)
-    waiting.join()
     seen = set(zip(recorder.activity()["thread"], recorder.activity()["state"], strict=True))
     assert {("consumer", "waiting"), ("producer", "blocked")} <= seen
 

@@ -18,24 +18,25 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was found: of each field where its values are and which records have one, how many keys each record has,
-    and of which records all this is certain."""
+    """What was found: of each field where its values are and which records have one, which of them at the first of its
+    paths; how many keys each record has, and of which records all this is certain."""
 
     texts: list[tuple[Text, Mask]]
+    first: list[Mask]
     keys: Ints
     sure: Mask
 
     def take(self, rows: Ints) -> Scan:
         """Of some records only."""
         texts = [(text.take(rows), valid[rows]) for text, valid in self.texts]
-        return Scan(texts, self.keys[rows], self.sure[rows])
+        return Scan(texts, [there[rows] for there in self.first], self.keys[rows], self.sure[rows])
 
     def more(self, fields: Sequence[Field]) -> Mask:
         """Which records have keys that the fields do not account for."""
         left = self.keys
-        for field, (_, valid) in zip(fields, self.texts, strict=True):
+        for field, there in zip(fields, self.first, strict=True):
             if field.key is not None:
-                left = left - valid
+                left = left - there
         result: Mask = left > 0
         return result
 
@@ -53,15 +54,16 @@ def scan(records: Records, fields: tuple[Field, ...]) -> Scan:
     out, there, top, sure = kernels.objects(
         block.data, block.size, records.start, records.stop, len(slots), keys, nodes, entries
     )
-    texts = []
+    texts, at_first = [], []
     for field in fields:
         first, *others = [slots[path] for path in field.paths]
+        at_first.append(there[first])
         (start, stop), valid = out[first], there[first]
         for other in others:
             start, stop = np.where(valid, start, out[other, 0]), np.where(valid, stop, out[other, 1])
             valid = valid | there[other]
         texts.append((Text(block, start, stop), valid))
-    return Scan(texts, top, sure)
+    return Scan(texts, at_first, top, sure)
 
 
 @lru_cache(maxsize=256)
