@@ -95,7 +95,7 @@ class Snapshot(Investigation):
     @property
     def dropped_events(self) -> int:
         """Events that are counted but are not in `events`: their rows were dropped, or never kept."""
-        return self._once("dropped events", lambda: self.rows.dropped(len(self)))
+        return self._once("dropped events", lambda: self.rows.dropped(self))
 
     def __len__(self) -> int:
         return self.stats.events

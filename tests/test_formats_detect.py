@@ -59,6 +59,19 @@ def test_without_times_plain_reads_line_by_line(head: bytes) -> None:
     assert detect(head) == Plain()
 
 
+def test_a_format_without_times_reads_no_lines_that_have_them() -> None:
+    assert detect(lines(b"[INFO] order %d accepted\n")).name == "bracket-level"
+    found = detect(lines(b"[INFO] 2026-03-01 12:00:0%d [exec-7] order accepted\n"))
+    assert isinstance(found, Plain)
+    assert found.timed
+
+
+def test_lines_that_are_all_indented_are_records() -> None:
+    found = detect(lines(b" 1 Mar 12:00:0%d ntpd[71]: listening\n"))
+    assert isinstance(found, Plain)
+    assert found.timed
+
+
 def test_with_times_plain_joins_what_follows() -> None:
     head = b"".join(b"(%d) 2026-03-01 12:00:00 ~ something happened\nand more of it\n" % i for i in range(9))
     found = detect(head)

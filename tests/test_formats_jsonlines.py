@@ -45,6 +45,10 @@ SHAPES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
             "duration_ms": 2.5,
         },
     ),
+    "a date and a clock": (
+        {"date": "2026-03-01", "time": "12:00:05.25", "level": "error", "channel": "cart", "message": "gone"},
+        {"level": "ERROR", "service": "cart", "message": "gone"},
+    ),
     "ECS, nested": (
         {
             "@timestamp": "2026-03-01T12:00:05.250Z",

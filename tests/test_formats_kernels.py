@@ -25,6 +25,7 @@ from logkit.formats.distinct import distinct
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.keys import Field
 from logkit.formats.levels import NONE, WORDS, LevelWords, level_codes
+from logkit.formats.seconds import short_numbers
 from logkit.formats.template import Template
 from logkit.formats.timestamps import Scan, scan_times, starts_with_time
 from logkit.sources.batches import batch_of
@@ -500,3 +501,31 @@ def test_every_duration_is_in_the_same_bin() -> None:
     found, wanted = both(lambda: Stats.of_facts(facts))
     assert found == wanted
     assert found.bins.height == len(np.unique(EDGES))
+
+
+@given(
+    st.lists(st.sampled_from([b"a" * 70, b"\n", b"\x00", b"\x1b", b"\x7f", b"\x80", b"\xff", b"xy"]), max_size=12),
+    st.integers(0, 70),
+)
+def test_a_look_at_bytes_tells_what_is_among_them(pieces: list[bytes], more: int) -> None:
+    raw = b"".join(pieces) + b"z" * more
+    lines, high, zero, escape, deleted = kernels.look(raw + bytes([0, 10, 27, 127, 200]), len(raw))
+    assert lines.tolist() == [at for at, byte in enumerate(raw) if byte == 10]
+    assert (high, zero, escape, deleted) == (max(raw, default=0) > 127, 0 in raw, 27 in raw, 127 in raw)
+
+
+@given(st.lists(st.sampled_from([b" ", b"\t", b"\r", b"\f", b"\v", b"\n", b"x", b"\x00", b"\x85"]), max_size=30))
+def test_lines_are_bounded_the_same(pieces: list[bytes]) -> None:
+    def act() -> list[list[int]]:
+        lines = split_lines(Block.of(b"".join(pieces)))
+        return [column.tolist() for column in (lines.start, lines.stop, lines.next, lines.blank())]
+
+    found, wanted = both(act)
+    assert found == wanted
+
+
+@given(st.lists(st.sampled_from(b"0 7 42 200 00000001 99999999 123456789 -1 1.5 2e3 x :: /9".split(b" ")), max_size=9))
+def test_short_numbers_are_read_the_same(pieces: list[bytes]) -> None:
+    (found, known), (wanted, as_known) = both(lambda: short_numbers(text_of(pieces)))
+    assert known.tolist() == as_known.tolist()
+    assert found[known].tolist() == wanted[as_known].tolist()

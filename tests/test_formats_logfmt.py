@@ -39,6 +39,10 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         "logger=settings t=2026-03-01T12:00:05.250000000Z lvl=eror msg=started",
         {"level": "ERROR", "service": "settings", "logger": "settings", "message": "started"},
     ),
+    "a date and a clock": (
+        'date=2026-03-01 time=12:00:05.25 devname="edge 1" level=warning msg="link down" subsys=ports',
+        {"level": "WARN", "message": "link down", "devname": "edge 1", "service": "ports"},
+    ),
     "router": (
         'at=info method=GET path="/a?b=1&c=2" t=1772366405.25 service=18ms status=503 bytes=1548 severity=info',
         {"level": "INFO", "method": "GET", "path": "/a?b=1&c=2", "status": 503, "bytes": 1548},

@@ -409,9 +409,11 @@ with tempfile.TemporaryDirectory() as root:
         write(f"{root}/{number}.log", 2)
     used = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 32
     resource.setrlimit(resource.RLIMIT_NOFILE, (used + 24, used + 24))
+    spare = open(os.devnull)
     with watch(root) as monitor:
         assert monitor.wait_idle(50)
         check(monitor.snapshot())
+        spare.close()  # or all there are may be held by the monitor just now
         for number in range(100):
             write(f"{root}/{number}.log", 1)
         assert monitor.wait_idle(20)

@@ -52,7 +52,8 @@ def place_at(snapshot: Snapshot, position: int) -> dict[str, int]:
 
 def need_rows(snapshot: Snapshot, question: str, instead: str = "") -> None:
     """Raise NeedsEvents where events were counted but no row was kept; `instead` is what would do without rows."""
-    if len(snapshot) and snapshot.dropped_events >= len(snapshot):
+    # Asked first: of a selection in a store, how many events there are is told by counting all of its rows.
+    if snapshot.dropped_events and snapshot.dropped_events >= len(snapshot):
         raise NeedsEvents(
             f"expected rows of the {len(snapshot):,} events, found none kept; "
             f"try to read again with {instead}a higher keep_events and keep_bytes",

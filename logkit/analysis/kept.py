@@ -36,10 +36,10 @@ class KeptRows:
         """The statistics of all events, whether their rows were kept or not."""
         return Stats.sum(self.capture.parts or ())
 
-    def dropped(self, events: int) -> int:
-        """How many of so many `events` have no row."""
+    def dropped(self, snapshot: Snapshot) -> int:
+        """How many of the snapshot's events have no row."""
         # Not the engine's own count of them: what is exact is decided by this, so it must agree with what is here.
-        return max(events - rows.height(self.frames), 0)
+        return max(len(snapshot) - rows.height(self.frames), 0)
 
     def frame(self, snapshot: Snapshot) -> pl.DataFrame:
         """See `Snapshot.frame`."""

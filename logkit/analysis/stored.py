@@ -50,11 +50,11 @@ class StoredRows:
         limits = capture.whole.parts[0].limits if capture.whole and capture.whole.parts else Limits()
         return self.view.stats(limits) + rows.stats_of(capture.frames, limits)
 
-    def dropped(self, events: int) -> int:
-        """How many of so many `events` have no row: retention dropped them, before the snapshot was taken or since."""
+    def dropped(self, snapshot: Snapshot) -> int:
+        """How many of the snapshot's events have no row: retention dropped them, before it was taken or since."""
         if not self.view.expired_events():
             return 0
-        return max(events - self.view.count(expired_too=True) - rows.height(self.capture.frames), 0)
+        return max(len(snapshot) - self.view.count(expired_too=True) - rows.height(self.capture.frames), 0)
 
     def mined(self, limits: Limits) -> Stats:
         """The statistics of the rows with their masked messages, a few rows in memory at a time."""

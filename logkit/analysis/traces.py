@@ -18,11 +18,9 @@ if TYPE_CHECKING:
 
     from logkit.snapshot import Snapshot
 
-_IN_TEXT: Final = (
-    r"(?i)\b(?:trace_?-?id|traceparent|request_?-?id|correlation_?-?id)[\"']?\s*[=:]\s*[\"']?(?:00-)?"
-    r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-z]{8,64})"
-)
-"""How services write a trace id into a message, where their format has no field for it."""
+_NAMED: Final = r"(?:trace_?-?id|traceparent|request_?-?id|correlation_?-?id)[\"']?\s*[=:]\s*[\"']?(?:00-)?"
+_ID: Final = r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-z]{8,64})"
+"""How services write a trace id into a message, where their format has no field for it: its name, and itself."""
 
 _FEWEST: Final = 6
 _US: Final = 1_000_000
@@ -34,7 +32,10 @@ COLUMNS: Final = ("timestamp", "since_ms", "service", "level", "message", "durat
 
 def trace_id() -> pl.Expr:
     """The trace an event belongs to: its field `trace_id`, else what its message calls one; else null."""
-    return pl.coalesce("trace_id", pl.col("message").str.extract(_IN_TEXT)).alias("trace")
+    unnamed = pl.when(pl.col("trace_id").is_null()).then("message")
+    # All of it, then without the name: twice as fast as a group of a match, which takes another engine to find.
+    said = unnamed.str.extract_all(rf"(?i)\b{_NAMED}{_ID}").list.first().str.replace(rf"(?i)^{_NAMED}", "")
+    return pl.coalesce("trace_id", said).alias("trace")
 
 
 def trace(snapshot: Snapshot, identity: str, shifts: dict[str, float] | None = None) -> pd.DataFrame:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from logkit.engine import planning
@@ -26,6 +27,7 @@ from logkit.engine.settings import Settings
 from logkit.engine.state import State
 from logkit.engine.threads import Activity
 from logkit.engine.tracker import Tracker
+from logkit.formats import prepare
 from logkit.sinks import registry
 from logkit.sources import Roots, Skipped
 
@@ -87,6 +89,8 @@ class Watcher:
 
     def loop(self, activity: Activity) -> None:
         """Go round until the stop event is set."""
+        with suppress(OSError):  # then who needs it says so
+            prepare()  # once, here: workers that look into their first files all at once would each do it
         self._recount()
         while not self._stopping.is_set():
             wait = self.step(activity)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from logkit.formats.base import Format, Parsed, TimeRules
 from logkit.formats.catalog import catalog, named
-from logkit.formats.detect import candidates, detect, is_binary
+from logkit.formats.detect import candidates, detect, is_binary, prepare
 from logkit.formats.jsonlines import JsonLines
 from logkit.formats.logfmt import Logfmt
 from logkit.formats.plain import Plain
@@ -25,4 +25,5 @@ __all__ = [
     "detect",
     "is_binary",
     "named",
+    "prepare",
 ]

@@ -37,11 +37,28 @@ static inline uint64_t first_bytes(int64_t count) {
     return count >= 8 ? ~0ULL : count <= 0 ? 0 : (1ULL << (8 * count)) - 1;
 }
 
+/* Which byte the lowest bit that is set belongs to. */
+static inline int64_t lowest_byte(uint64_t bits) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(bits) >> 3;
+#else
+    int64_t byte = 0;
+    for (; !(bits & 0xFF); bits >>= 8) byte++;
+    return byte;
+#endif
+}
+
 static inline int is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
 
 static inline int64_t skip_blanks(bytes_t data, int64_t at) {
     while (data[at] == ' ') at++;
     return at;
+}
+
+static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
+    for (; length > 0; one += 8, other += 8, length -= 8)
+        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
+    return 1;
 }
 
 static inline int64_t find_byte(bytes_t data, uint8_t byte, int64_t from, int64_t to) {
@@ -119,6 +136,52 @@ static PyObject *positions(PyObject *self, PyObject *args) {
     Py_END_ALLOW_THREADS
     release(&held);
     return PyLong_FromLongLong(count);
+}
+
+enum { SEEN_HIGH = 1, SEEN_ZERO = 2, SEEN_ESCAPE = 4, SEEN_DELETE = 8 };
+
+/* look(size, data, out) -> how many LFs there are, times 16, and which of the bytes above occur; the places of LFs that fit
+   are written. */
+static PyObject *look(PyObject *self, PyObject *args) {
+    long long size;
+    buffers_t held;
+    if (!integers(args, &size, 1) || !take_buffers(&held, args, 1, 2, 1)) return NULL;
+    if (size < 0 || !ROOM(0, size)) return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    int64_t *out = AS(int64_t *, 1), room = held.view[1].len / 8, count = 0, at = 0;
+    int seen = 0;
+    Py_BEGIN_ALLOW_THREADS
+#if defined(WIDE)
+    const __m128i feed = _mm_set1_epi8('\n'), escape = _mm_set1_epi8(27), delete = _mm_set1_epi8(127);
+    __m128i any = _mm_setzero_si128(), least = _mm_set1_epi8(1), escapes = any, deletes = any;
+    for (; at + 64 <= size; at += 64) {
+        uint64_t lines = 0;
+        for (int i = 0; i < 4; i++) {
+            const __m128i piece = _mm_loadu_si128((const __m128i *)(data + at + 16 * i));
+            any = _mm_or_si128(any, piece), least = _mm_min_epu8(least, piece);
+            escapes = _mm_or_si128(escapes, _mm_cmpeq_epi8(piece, escape));
+            deletes = _mm_or_si128(deletes, _mm_cmpeq_epi8(piece, delete));
+            lines |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(piece, feed)) << (16 * i);
+        }
+        for (; lines; lines &= lines - 1, count++)
+            if (count < room) out[count] = at + __builtin_ctzll(lines);
+    }
+    seen |= _mm_movemask_epi8(any) ? SEEN_HIGH : 0;
+    seen |= _mm_movemask_epi8(_mm_cmpeq_epi8(least, _mm_setzero_si128())) ? SEEN_ZERO : 0;
+    seen |= _mm_movemask_epi8(escapes) ? SEEN_ESCAPE : 0;
+    seen |= _mm_movemask_epi8(deletes) ? SEEN_DELETE : 0;
+#endif
+    for (; at < size; at++) {
+        const uint8_t byte = data[at];
+        seen |= (byte >= 0x80 ? SEEN_HIGH : 0) | (!byte ? SEEN_ZERO : 0) | (byte == 27 ? SEEN_ESCAPE : 0) |
+                (byte == 127 ? SEEN_DELETE : 0);
+        if (byte != '\n') continue;
+        if (count < room) out[count] = at;
+        count++;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(count << 4 | seen);
 }
 
 /* bounds(rows, size, data, ends, start, stop, next): lines that end at `ends`, where an LF or the block's end is, without
@@ -567,7 +630,7 @@ static PyObject *distinct(PyObject *self, PyObject *args) {
                 break;
             }
             const int64_t other = first[known];
-            if (stop[other] - start[other] == length && !memcmp(data + start[other], data + from, (size_t)length)) {
+            if (stop[other] - start[other] == length && same_bytes(data, start[other], from, length)) {
                 place[row] = known;
                 break;
             }
@@ -600,6 +663,11 @@ static inline int quotient(uint64_t value, int64_t digits, int64_t places, doubl
 #endif
 }
 
+/* The high bit of each byte that is no digit, of bytes less the zeros. */
+static inline uint64_t not_digits(uint64_t word) {
+    return (((word & ~HIGH) + 0x7676767676767676ULL) | word) & HIGH;
+}
+
 /* The number that eight digits make, less the zeros: pairs, fours, all. */
 static inline uint64_t eight_digits(uint64_t digits) {
     digits = (digits * 2561) >> 8;
@@ -614,16 +682,14 @@ static inline int short_decimal(uint64_t word, int64_t length, uint64_t *value, 
     *digits = length, *places = 0;
     if (dot) {
         const uint64_t before = ((dot & (~dot + 1)) >> 7) - 1; /* the bytes before the first point */
-        int64_t point = 0;
-        for (uint64_t rest = before; rest; rest >>= 8) point++;
-        *places = --*digits - point;
+        *places = --*digits - lowest_byte(dot);
         if (!*places) return 0;
         word = (word & before) | ((word >> 8) & ~before);
     }
     if (*places == *digits) return 0;
     const uint64_t inside = first_bytes(*digits), number = (word ^ ZEROS) & inside;
-    if (((((number & ~HIGH) + 0x7676767676767676ULL) | number) & HIGH & inside)) return 0;
-    *value = *digits == 8 ? eight_digits(number) : eight_digits(number << (8 * (8 - *digits)));
+    if (not_digits(number) & inside) return 0;
+    *value = eight_digits(number << (8 * (8 - *digits)));
     return 1;
 }
 
@@ -657,13 +723,45 @@ static PyObject *decimals(PyObject *self, PyObject *args) {
         for (at += negative; at < end && is_digit(data[at]); at++, digits++) value = 10 * value + (data[at] - '0');
         if (!digits) continue;
         if (at < end && data[at] == '.') {
-            for (at++; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
+            at++;
+            for (int64_t some; at < end && at + 8 <= room; at += some, places += some) {
+                some = end - at < 8 ? end - at : 8;
+                const uint64_t inside = first_bytes(some), number = (word_at(data, at) ^ ZEROS) & inside;
+                if (not_digits(number) & inside) break;
+                value = value * (uint64_t)POWERS[some] + eight_digits(number << (8 * (8 - some)));
+            }
+            for (; at < end && is_digit(data[at]); at++, places++) value = 10 * value + (data[at] - '0');
             if (!places) continue;
         }
         double found;
         if (at < end || !quotient(value, digits + places, places, &found)) continue;
         out[row] = negative ? -found : found;
         sure[row] = 1;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    Py_RETURN_NONE;
+}
+
+/* short_numbers(rows, data, start, stop, out, known): the numbers that texts of one to eight digits are. */
+static PyObject *short_numbers(PyObject *self, PyObject *args) {
+    long long rows;
+    buffers_t held;
+    if (!integers(args, &rows, 1) || !take_buffers(&held, args, 1, 5, 3)) return NULL;
+    if (rows < 0 || !ROOM(1, rows * 8) || !ROOM(2, rows * 8) || !ROOM(3, rows * 8) || !ROOM(4, rows))
+        return too_small(&held);
+    bytes_t data = AS(bytes_t, 0);
+    const int64_t *start = AS(const int64_t *, 1), *stop = AS(const int64_t *, 2), room = held.view[0].len - 8;
+    int64_t *out = AS(int64_t *, 3);
+    uint8_t *known = AS(uint8_t *, 4);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const int64_t length = stop[row] - start[row];
+        known[row] = 0, out[row] = 0;
+        if (length <= 0 || length > 8 || start[row] < 0 || start[row] > room) continue;
+        const uint64_t inside = first_bytes(length), number = (word_at(data, start[row]) ^ ZEROS) & inside;
+        if (not_digits(number) & inside) continue;
+        known[row] = 1, out[row] = (int64_t)eight_digits(number << (8 * (8 - length)));
     }
     Py_END_ALLOW_THREADS
     release(&held);
@@ -890,11 +988,7 @@ static inline int64_t json_string(const json_t *json, int64_t at, int *plain) {
             if (at >= json->stop) return -1;
             continue;
         }
-#if defined(__GNUC__)
-        at += __builtin_ctzll(hits) >> 3;
-#else
-        for (; !(hits & 0x80); hits >>= 8) at++;
-#endif
+        at += lowest_byte(hits);
 #endif
         if (at >= json->stop) return -1;
         if (data[at] == '"') return at + 1;
@@ -955,12 +1049,6 @@ static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t s
     json->there[slot * json->stride] = stop < start ? NOTHING : 1;
     json->out[2 * slot * json->stride] = start;
     json->out[(2 * slot + 1) * json->stride] = stop;
-    return 1;
-}
-
-static inline int same_bytes(bytes_t data, int64_t one, int64_t other, int64_t length) {
-    for (; length > 0; one += 8, other += 8, length -= 8)
-        if ((word_at(data, one) ^ word_at(data, other)) & first_bytes(length)) return 0;
     return 1;
 }
 
@@ -1466,6 +1554,7 @@ static inline int64_t bin_of(uint64_t us, const int16_t *near, const int64_t *ed
 #endif
     const uint64_t fraction = octave >= fine ? us >> (octave - fine) : us << (fine - octave);
     int64_t bin = near[((uint64_t)octave << fine) + (fraction & ((1ULL << fine) - 1))];
+    bin += edges[bin] < (int64_t)us; /* without a jump, which nobody could predict */
     while (edges[bin] < (int64_t)us) bin++;
     return bin;
 }
@@ -1523,18 +1612,25 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
         }
         codes[count++] = (uint64_t)((key[row] * buckets + mine) * bins + bin);
     }
+    const int64_t places = keys * buckets * bins;
+    const uint64_t *many = NULL;
+    if (sound && places <= 2 * rows) { /* few: counted in place, what is found put where the codes were */
+        memset(out, 0, (size_t)places * 8);
+        for (int64_t i = 0; i < count; i++) out[codes[i]]++;
+        count = 0;
+        for (int64_t place = 0; place < places; place++)
+            if (out[place]) codes[count] = (uint64_t)place, codes[rows + count++] = (uint64_t)out[place];
+        many = codes + rows;
+    }
     if (sound) {
         int bits = 0;
-        while (bits < 63 && (uint64_t)(keys * buckets * bins) >> bits) bits++;
-        codes = sort_codes(codes, codes + rows, count, bits);
+        while (bits < 63 && (uint64_t)places >> bits) bits++;
+        if (!many) codes = sort_codes(codes, codes + rows, count, bits);
         uint64_t before = 0, begin = 0, end = 0;
-        int64_t service = 0, level = 0, bucket = -1;
+        int64_t service = 0, level = 0, bucket = -1, same = 0;
         for (int64_t i = 0; i < count; i++) {
             const uint64_t code = codes[i];
-            if (i && code == before) {
-                out[4 * rows + found - 1]++;
-                continue;
-            }
+            const int64_t again = i && code == before, at_row = found - again;
             before = code;
             if (code >= end) {
                 const uint64_t group = code / (uint64_t)bins, one = group / (uint64_t)buckets;
@@ -1543,9 +1639,9 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
                 const int64_t at = (int64_t)(group % (uint64_t)buckets);
                 bucket = at ? (low + at - 1) * width : -1;
             }
-            out[found] = service, out[rows + found] = level, out[2 * rows + found] = bucket;
-            out[3 * rows + found] = (int64_t)(code - begin), out[4 * rows + found] = 1;
-            found++;
+            out[at_row] = service, out[rows + at_row] = level, out[2 * rows + at_row] = bucket;
+            out[3 * rows + at_row] = (int64_t)(code - begin), same = many ? (int64_t)many[i] : again ? same + 1 : 1;
+            out[4 * rows + at_row] = same, found = at_row + 1;
         }
     }
     Py_END_ALLOW_THREADS
@@ -1562,6 +1658,7 @@ static PyObject *occupied(PyObject *self, PyObject *args) {
 static PyMethodDef methods[] = {
     {"positions", positions, METH_VARARGS, NULL}, {"shaped", shaped, METH_VARARGS, NULL},
     {"settle", settle, METH_VARARGS, NULL},
+    {"look", look, METH_VARARGS, NULL},         {"short_numbers", short_numbers, METH_VARARGS, NULL},
     {"bounds", bounds, METH_VARARGS, NULL},     {"filled", filled, METH_VARARGS, NULL},
     {"fields", fields, METH_VARARGS, NULL},     {"runs", runs, METH_VARARGS, NULL},
     {"levels", levels, METH_VARARGS, NULL},     {"distinct", distinct, METH_VARARGS, NULL},

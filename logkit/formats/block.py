@@ -46,14 +46,17 @@ class Block:
 
     __slots__ = ("_deleted", "_positions", "bytes", "data", "size")
 
-    def __init__(self, data: bytes | bytearray, size: int) -> None:
+    def __init__(
+        self, data: bytes | bytearray, size: int, lines: Positions | None = None, deleted: bool | None = None
+    ) -> None:
+        """`lines`, where the line feeds are, and `deleted` are looked up where they are not known."""
         if len(data) < size + PAD:
             raise ValueError(f"expected {size + PAD} bytes with padding, found {len(data)}; try Block.of()")
         self.data = data
         self.size = size
-        self._deleted: bool | None = None
+        self._deleted = deleted
         self.bytes: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-        self._positions: dict[int, Positions] = {}
+        self._positions: dict[int, Positions] = {} if lines is None else {10: lines}
 
     @classmethod
     def of(cls, raw: bytes) -> Block:

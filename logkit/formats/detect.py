@@ -46,6 +46,11 @@ def detect(head: bytes, filename: str = "") -> Format:
     return _opened(_detect(head, sample, filename), sample)
 
 
+def prepare() -> None:
+    """Read the catalogue, which the first to detect a format does otherwise: two who begin at once both do."""
+    _catalogued()
+
+
 def _opened(found: Format, sample: Head) -> Format:
     """A format that wraps others, with the one that is in it."""
     parts = found.members if isinstance(found, Mixed) else (found,)
@@ -79,6 +84,8 @@ def _detect(head: bytes, sample: Head, filename: str) -> Format:
         # As near as that to the best there can be: no format that follows could put another one first.
         if read >= 1 - _NEAR:
             break
+    if first is not None and not has_times(first) and (rest := _plain(sample)).timed and not rest.weak:
+        return rest  # the lines have times, of which the format knows nothing
     if first is not None and read >= _NEARLY_ALL:
         return first
     return _mixture(first, sample) or first or _plain(sample)
@@ -214,11 +221,10 @@ class _Known:
 
 def _known() -> tuple[_Known, ...]:
     """Every format but `plain` in detection order; those made from a head stand there empty."""
-    return (*map(_registered, registered()), *_catalogued())
+    return (*map(_own, registered()), *_catalogued())
 
 
-@lru_cache(maxsize=64)
-def _registered(format: Format) -> _Known:
+def _own(format: Format) -> _Known:
     return _Known(format.name, lambda: format)
 
 
@@ -275,4 +281,4 @@ def _reach(text: Text) -> int:
     return min(WITHIN, 2 * furthest + 16)
 
 
-__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary"]
+__all__ = ["HEAD_BYTES", "candidates", "detect", "is_binary", "prepare"]

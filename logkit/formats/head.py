@@ -60,10 +60,10 @@ class Head:
 
     @cached_property
     def plausible(self) -> Mask:
-        """Which lines are not indented."""
+        """Which lines are not indented; all where none is otherwise, for there is nothing they could continue."""
         first = self.lines.block.bytes[self.lines.start]
         plausible: Mask = (first != 32) & (first != 9)
-        return plausible
+        return plausible if plausible.any() else ~plausible
 
     @cached_property
     def timed(self) -> Mask:

@@ -124,7 +124,8 @@ class JsonLines:
             table = extract(json_texts(chosen), fields, more=more)
         # Times have a blank behind them.
         columns = [
-            text_of(table.column(index), field.kind in ("time", "instant")) for index, field in enumerate(fields)
+            text_of(table.column(index), field.kind in ("time", "instant", "moment"))
+            for index, field in enumerate(fields)
         ]
         left = table.column(len(fields)).to_numpy().astype(np.bool_) if more else np.ones(len(chosen), np.bool_)
         frame = _frame(columns, left, fields, chosen, times, stats_only=stats_only)
@@ -258,7 +259,7 @@ def _left(rest: pl.Series, records: Records, rows: Mask, fields: tuple[Field, ..
 
 
 def _read(field: Field, text: Text, valid: Mask, times: TimeRules) -> pl.Series:
-    if field.kind in ("time", "instant"):
+    if field.kind in ("time", "instant", "moment"):
         return times_of(text, valid, times, field.detail)
     if field.kind == "level":
         return levels_of(text, valid, field.detail)

@@ -121,6 +121,8 @@ def _column(field: Field, position: int, pointers: list[str]) -> str:
     # What reads times needs something behind each that is no digit.
     if field.kind == "instant":
         return f"{found[0]} || '.' || lpad({found[1]}, 9, '0') || ' '"
+    if field.kind == "moment":
+        return f"{found[0]} || ' ' || {found[1]} || ' '"
     either = f"coalesce({', '.join(found)})" if found[1:] else found[0]
     return f"{either} || ' '" if field.kind == "time" else either
 

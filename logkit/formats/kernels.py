@@ -51,6 +51,18 @@ def positions(data: Bytes, size: int, byte: int) -> Ints:
         room = count
 
 
+def look(data: Bytes, size: int) -> tuple[Ints, bool, bool, bool, bool]:
+    """Where the line feeds are among the first `size` bytes, and whether there is a byte that is no ASCII, a NUL, an
+    escape, and a delete."""
+    room = size // _LINE + _LINE
+    while True:
+        out = np.empty(room, np.int64)
+        count, seen = divmod(_kernels.look(size, data, out), 16)
+        if count <= room:
+            return out[:count], bool(seen & 1), bool(seen & 2), bool(seen & 4), bool(seen & 8)
+        room = count
+
+
 def bounds(data: Bytes, size: int, ends: Ints) -> tuple[Ints, Ints, Ints]:
     """Where lines start that end at `ends` (LF, or the block's end), where their texts end, and the next ones start."""
     start, stop, next = (np.empty(len(ends), np.int64) for _ in range(3))
@@ -130,6 +142,13 @@ def decimals(data: Bytes, start: Ints, stop: Ints) -> tuple[npt.NDArray[np.float
     out, sure = np.full(len(start), np.nan), np.empty(len(start), np.bool_)
     _kernels.decimals(len(start), data, _flat(start), _flat(stop), out, sure)
     return out, sure
+
+
+def short_numbers(data: Bytes, start: Ints, stop: Ints) -> tuple[Ints, Mask]:
+    """The numbers that texts of one to eight digits are, 0 for others, and which texts are such."""
+    out, known = np.empty(len(start), np.int64), np.empty(len(start), np.bool_)
+    _kernels.short_numbers(len(start), data, _flat(start), _flat(stop), out, known)
+    return out, known
 
 
 def views(data: Bytes, size: int, start: Ints, stop: Ints) -> Words | None:
@@ -216,9 +235,9 @@ def pile(tables: Sequence[tuple[Ints, Ints, Ints]], width: int, most: int) -> tu
 def survey(
     us: Ints, level: Codes, service: Ints, durations: Doubles, codes: Ints, lookup: Ints, names: int, stop: int
 ) -> tuple[npt.NDArray[np.int32], Ints, list[int]] | None:
-    """The key of each row, which is its service, looked up, and the code of its level; of each key the events, those with
-    a time in [0, `stop`), the first and the last time (4, keys); and the first and last time of all, of rows with a
-    duration, and how many of these there are. None where a row is out of range."""
+    """The key of each row, which is its service, looked up, and the code of its level; of each key the events, those
+    with a time in [0, `stop`), the first and the last time (4, keys); and the first and last time of all, of rows with
+    a duration, and how many of these there are. None where a row is out of range."""
     rows, size = len(us), names * len(codes)
     key, totals, extremes = np.empty(rows, np.int32), np.zeros((4, size), np.int64), np.empty(5, np.int64)
     totals[2], totals[3] = stop, -1
@@ -239,8 +258,8 @@ def occupied(
     levels: int,
 ) -> tuple[Ints, Ints] | None:
     """The different cells of rows (service, level, bucket of a width and, of durations, bin), sorted, and how many rows
-    each has. `times` are the first, the last, and the one that none may reach: rows with others count as without a time.
-    Without durations those are left out, with them rows that have none. None where keys do not fit in a number."""
+    each has. `times` are the first, the last, and the one that none may reach: rows with others have no time, and are
+    left out where there are no durations, as else rows without one. None where keys do not fit in a number."""
     rows = len(key)
     out, scratch = np.empty((5, rows), np.int64), np.empty(2 * rows, np.uint64)
     (low, high, stop), fine = times, (len(near) // 64).bit_length() - 1

@@ -18,8 +18,9 @@ Path = tuple[str, ...]
 Sample = Mapping[Path, object]
 """One record of the head: its scalar values by path."""
 
-Kind = Literal["time", "instant", "level", "duration", "integer", "text", "line"]
-"""How a field's text is read; an `instant` is written as seconds and nanoseconds, a `line` ends with its newline."""
+Kind = Literal["time", "instant", "moment", "level", "duration", "integer", "text", "line"]
+"""How a field's text is read; an `instant` is written as seconds and nanoseconds, a `moment` as a date and a clock,
+under a key each; a `line` ends with its newline."""
 
 HEAD_RECORDS: Final = 200
 """How many records of a file's head are looked at."""
@@ -164,8 +165,16 @@ def _role_field(role: str, paths: tuple[Path, ...], texts: Mapping[Path, list[st
         nanos = (*first[:-1], "nanoOfSecond")
         if first[-1] == "epochSecond" and nanos in texts:
             return Field(role, (first, nanos), "instant", None, "number")
+        date = _other(texts, first, "date")
+        if date is not None and all(map(_CLOCK.match, texts[first])) and all(map(_DATE.fullmatch, texts[date])):
+            return Field(role, (date, first), "moment")
         return Field(role, paths, "time", key, "number" if _NUMBER.fullmatch(texts[first][0]) else "")
     return Field(role, paths, "line" if first == ("log",) else "text", key)
+
+
+def _other(texts: Mapping[Path, list[str]], path: Path, name: str) -> Path | None:
+    """The path of the key beside another one that is called so."""
+    return next((one for one in texts if one[:-1] == path[:-1] and names.plain_name(one[-1]) == name), None)
 
 
 def _ranked(texts: Mapping[Path, list[str]], role: str) -> list[Path]:

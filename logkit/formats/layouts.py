@@ -92,7 +92,7 @@ class Layout:
     def minute(self) -> int | None:
         """Where in the head the minute's two digits are, if they are, and nothing behind it looks beyond its end."""
         codes = [element.code for element in self.head]
-        if codes.count("M") != 1 or any(element.code != "z" for element in self.tail):
+        if codes.count("M") != 1 or any(element.code not in ("z", "literal") for element in self.tail):
             return None
         place = codes.index("M")
         return sum(element.width for element in self.head[:place]) if self.head[place].width == 2 else None

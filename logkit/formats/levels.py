@@ -171,9 +171,10 @@ def _table(kind: LevelWords) -> _Table:
         for level, names in source.items():
             words.update((name.encode(), _rank(level)) for name in names.split())
     keys = _halves(words, 0) + np.array([len(word) * (len(word) > 8) for word in words], np.uint64) * _LENGTH
-    random = np.random.default_rng(0)
+    number = 0
     while True:
-        factor = random.integers(1, 2**64, dtype=np.uint64, endpoint=False) | np.uint64(1)
+        number = (number * 6364136223846793005 + 1442695040888963407) % 2**64  # Knuth's MMIX, as good as any here
+        factor = np.uint64(number | 1)
         slot = _slots(keys, factor)
         if len(set(slot.tolist())) == len(words):
             break

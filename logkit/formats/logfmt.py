@@ -11,7 +11,7 @@ import polars as pl
 
 from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Block, Lines, Mask, Positions, Records, Text, split_lines
-from logkit.formats.columns import nulls
+from logkit.formats.columns import nulls, text_of
 from logkit.formats.frames import messages, ordered, wanted
 from logkit.formats.jsonquery import json_objects
 from logkit.formats.keys import HEAD_RECORDS, Field, Sample, choose_fields
@@ -134,6 +134,12 @@ def _read(pairs: Pairs, field: Field, index: Positions, times: TimeRules) -> pl.
     valid = index >= 0
     if field.kind == "time":
         return times_of(_text(pairs, index), valid, times, field.detail)
+    if field.kind == "moment":
+        clock = _values(pairs, Field("", field.paths[1:]), len(index))
+        both = valid & (clock >= 0)
+        date, time = (_text(pairs, np.where(both, one, -1)).series() for one in (index, clock))
+        text, _ = text_of(date + " " + time)
+        return times_of(text, both, times)
     if field.kind == "level":
         return levels_of(_text(pairs, index), valid, field.detail)
     rows = np.flatnonzero(valid)

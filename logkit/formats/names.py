@@ -31,7 +31,8 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     ),
     "trace_id": ("traceid", "trace", "tr", "ddtraceid", "oteltraceid", "xb3traceid", "logginggoogleapiscomtrace"),
     "span_id": ("spanid", "span", "sp", "ddspanid", "otelspanid", "xb3spanid", "logginggoogleapiscomspanid"),
-    "logger": ("logger", "loggername", "loglogger", "target", "sourcecontext", "scopename", "category", "name"),
+    "logger": ("logger", "loggername", "loglogger", "target", "sourcecontext", "scopename", "category", "name",
+        "channel", "module", "subsys", "subsystem"),
     "host": ("host", "hostname", "nodename", "machinename", "computername", "computer"),
     "thread": ("thread", "threadname", "processthreadname", "ctx", "threadid", "tid"),
 }  # fmt: skip

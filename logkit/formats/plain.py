@@ -80,9 +80,11 @@ _NAMES: Final = (
         r"(?: *[\[(][^\])]*[\])]+)?(?:[ \t]*:[ \t]+| +-+ +|[ \t]+\|[ \t]*)",
     ),
     _Rule(rf"{_BEFORE_NAME}[\[(<]", rf"[A-Za-z_][{_W}.$/-]+", r"[\])>][: \t-]*"),
+    _Rule(r"^(?:\t| ?; ?| :: )", _NAME, r"(?:\t| ?; ?| :: )"),
+    _Rule(r"(?:service|component)=\x22?", _NAME, r"\x22?"),
 )
-"""Who speaks: `name[pid]:`, `logger -` or `name:`, `[name]`; behind the level if one follows the time, else behind
-the time."""
+"""Who speaks: `name[pid]:`, `logger -` or `name:`, `[name]`, a column `name;`, `service=name`; behind the level if one
+follows the time, else behind the time."""
 
 _MAIN: Final = int.from_bytes(b"main", "little")  # a thread's name, never a service's
 
@@ -94,8 +96,8 @@ _SYSLOG: Final = _Rule(
 _BETWEEN: Final = _Rule(_BEFORE_NAME, rf"[A-Za-z_][{_W}.$/-]*[{_W}$]", r"[ \t|:,.\[(<-]*$")
 """A name that alone stands between the time and the level: `… - name - LEVEL - …`."""
 
-_AHEAD: Final = _Rule(r"^[\[(]?", rf"[A-Za-z_][{_W}.$/-]+", r"[\])]?:[ \[(]*$")
-"""A name that alone stands before the time: `(name): 2026-…`."""
+_AHEAD: Final = _Rule(r"^[\[(]?", rf"[A-Za-z_][{_W}.$/-]+", r"(?:[\])]?:|\]| *\|)[ \[(]*$")
+"""A name that alone stands before the time: `(name): 2026-…`, `[name] 2026-…`, `name | 2026-…`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import polars as pl
 
 from logkit.errors import FormatError
 from logkit.formats.base import Parsed, TimeRules
-from logkit.formats.block import Block, Lines, Mask, Records, Text
+from logkit.formats.block import DELETE, Block, Lines, Mask, Records, Text
 from logkit.formats.columns import (
     DURATIONS,
     SERVICES,
@@ -33,6 +33,7 @@ from logkit.schema import STATS_FIELDS
 _WHOLE: Final = "logkit_whole"
 _LEAD: Final = re.compile(r"\^?((?:\\[^A-Za-z0-9]|[A-Za-z0-9_<>:,;/ -])*)\(\?P?<timestamp>")
 _FOR_STATS: Final = frozenset({*STATS_FIELDS, *SERVICES, *DURATIONS, TIME, "status", "pri", _WHOLE})
+_HEAD_LINES: Final = 256
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,7 +92,7 @@ class Regex:
 
     def recognises(self, lines: Lines) -> Mask:
         """Which lines it reads as records of their own with, where it has a level of words, a level: no columns."""
-        found = Text(lines.block, lines.start, lines.stop).series().str.extract_groups(self._native).struct.unnest()
+        found = _written(Text(lines.block, lines.start, lines.stop)).str.extract_groups(self._native).struct.unnest()
         ok: Mask = found[_WHOLE].is_not_null().to_numpy().copy()
         if TIME in found.columns and ok.any():
             time = _few(found[TIME], self.dash_is_null)
@@ -128,6 +129,15 @@ def times_of(column: Column | None, ok: Mask, layout: str, rules: TimeRules) -> 
     us, timed = read_times(text, layout, rules)
     ok &= timed | ~there | (text.start == text.stop)
     return us, timed
+
+
+def _written(text: Text) -> pl.Series:
+    """The texts as strings; a head's few lines one by one, for which Arrow need not be loaded."""
+    if len(text) > _HEAD_LINES:
+        return text.series()
+    bounds = zip(text.start.tolist(), text.stop.tolist(), strict=True)
+    lines = [text.block.text(start, stop).replace(DELETE, "\ufffd") for start, stop in bounds]
+    return pl.Series(lines, dtype=pl.String)
 
 
 def _few(column: pl.Series, dash_is_null: bool) -> Text:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from logkit.formats import kernels
 from logkit.formats.block import Block, Mask, Positions, Text
 from logkit.formats.civil import SECOND
 
@@ -31,6 +32,8 @@ def not_digits(word: Words) -> Words:
 
 def short_numbers(text: Text) -> tuple[Ints, Mask]:
     """The numbers that fields of one to eight digits hold, and which fields are such."""
+    if kernels.compiled:
+        return kernels.short_numbers(text.block.data, text.start, text.stop)
     length = text.stop - text.start
     known = (length > 0) & (length <= 8)
     # Moved up by what is missing: eight digits with zeros before them.

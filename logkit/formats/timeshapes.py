@@ -68,7 +68,7 @@ _EPOCH: Final = r"(?P<epoch>1[0-9]{9}(?:\.[0-9]{1,9})?|1[0-9]{12}|1[0-9]{15}|1[0
 _LATER: Final = rf"(?: (?P<later>(?:19|20)[0-9]{{2}}){_EDGE})?"  # ctime has the year last
 
 STRONG: Final = (
-    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}(?:[Tt]| {{1,2}}){_TAIL}"),
+    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}(?:[Tt,]|,? {{1,2}}){_TAIL}"),
     Shape(rf"{_YEAR}-{_MONTH1}-{_DAY1}(?:[Tt]| {{1,2}}){_TAIL}"),
     Shape(rf"{_YEAR}[ -]{_NAME}[ -] ?{_DAY1}[ T:]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}/{_MONTH1}/{_DAY1}[ Tt:-]{{1,2}}{_TAIL}"),
@@ -82,6 +82,7 @@ STRONG: Final = (
     Shape(rf"{_WEEKDAY}{_NAME}[ -] ?{_DAY1}(?:,? {_YEAR})?,? +{_FULL}{_HALF}{_ZONE}{_LATER}"),
     Shape(rf"(?P<first>[0-9]{{1,2}})[/.-](?P<other>[0-9]{{1,2}})[/.-]{_YEAR},?[ T:]{{1,2}}{_TAIL}"),
     Shape(rf"(?P<first>[0-9]{{2}})[/.](?P<other>[0-9]{{2}})[/.](?P<last>[0-9]{{2}}),?[ T]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
+    Shape(rf"(?P<first>[0-9]{{1,2}})/(?P<other>[0-9]{{1,2}})/(?P<last>[0-9]{{2}}),?[ T]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
     Shape(rf"(?P<first>[0-3][0-9])[/.-](?P<other>[0-3][0-9]) {_TWO}"),
     Shape(rf"{_YEAR}?{_MONTH}{_DAY} {_TWO}", lead=rf"{_EDGE}[IWEFD]"),
     Shape(_EPOCH, lead=r"^[#+\[(<\x22]{0,3}", trail=_EDGE),

@@ -95,12 +95,11 @@ def _begins(lines: Lines, prefix: bytes) -> Mask:
 
 
 def _shaped(lines: Lines, form: Shape) -> Mask:
+    if kernels.compiled:
+        return kernels.shaped(lines.block.data, lines.start, lines.stop, form.width, form.masks)
     fits: Mask = lines.start + form.width <= lines.stop
     rows = np.flatnonzero(fits)
     if not len(rows):
-        return fits
-    if kernels.compiled:
-        fits[rows] = kernels.shaped(lines.block.data, lines.start[rows], lines.stop[rows], form.width, form.masks)
         return fits
     words = _gather(lines.block, lines.start[rows], form.width)
     good = np.ones(len(rows), np.bool_)

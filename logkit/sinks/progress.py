@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
 
 from logkit.sinks.saved import Saved, read_path, written_path
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
 _ALL: Final = tuple(field.name for field in fields(Saved))
 _END: Final = ("stop", "length", "digest", "last_offset")
+_KINDS: Final[Mapping[str, pl.DataType]] = {
+    **dict.fromkeys(("path", "compression", "encoding", "format", "skipped_reason"), pl.String()),
+    **dict.fromkeys(("device", "inode"), pl.UInt64()),
+    "head": pl.Binary(),
+    "ranges": pl.List(pl.Int64()),
+    "ends": pl.List(pl.Struct({name: pl.Binary() if name == "digest" else pl.Int64() for name in _END})),
+    "modified": pl.Float64(),
+    "gone": pl.Boolean(),
+}
 _TAKE: Final = (
     "DELETE FROM logkit_sources WHERE (source, generation) IN (SELECT (source, generation) FROM arriving) "
     "RETURNING source, generation, expired_events, expired_bytes"
@@ -34,17 +44,14 @@ def save(connection: duckdb.DuckDBPyConnection, sources: Sequence[Saved]) -> Non
     """
     if not sources:
         return
-    import pyarrow as pa
-
     latest = {(saved.source, saved.generation): saved for saved in sources}
-    numbers, generations = map(list, zip(*latest, strict=True))
-    keys = pa.table({"source": pa.array(numbers, pa.int64()), "generation": pa.array(generations, pa.int64())})
-    connection.register("arriving", keys)
+    keys = pl.DataFrame(list(latest), schema={"source": pl.Int64, "generation": pl.Int64}, orient="row")
+    connection.register("arriving", keys.to_arrow())
     # Two plain statements are several times cheaper than an upsert of so many columns.
     for source, generation, events, size in connection.execute(_TAKE).fetchall():
         known = latest[source, generation]
         latest[source, generation] = replace(known, expired_events=events, expired_bytes=size)
-    connection.register("arriving", _table(latest.values()))
+    connection.register("arriving", _frame(latest.values()).to_arrow())
     connection.execute(f"INSERT INTO logkit_sources ({', '.join(_ALL)}) SELECT {', '.join(_ALL)} FROM arriving")
     connection.unregister("arriving")
 
@@ -61,20 +68,11 @@ def _saved(row: dict[str, Any]) -> Saved:
     )
 
 
-def _table(sources: Collection[Saved]) -> pa.Table:
-    import pyarrow as pa
-
-    texts = dict.fromkeys(("path", "compression", "encoding", "format", "skipped_reason"), pa.string())
-    end = pa.struct([(name, pa.binary() if name == "digest" else pa.int64()) for name in _END])
-    kinds = {
-        **texts,
-        **dict.fromkeys(("device", "inode"), pa.uint64()),
-        **{"head": pa.binary(), "ranges": pa.list_(pa.int64()), "ends": pa.list_(end)},
-        **{"modified": pa.float64(), "gone": pa.bool_()},
-    }
+def _frame(sources: Collection[Saved]) -> pl.DataFrame:
+    # Not made with pyarrow: that looks for pandas before it takes a list, and loading pandas takes a quarter second.
     values = map(list, zip(*map(attrgetter(*_ALL), sources), strict=True))
     columns: dict[str, list[Any]] = dict(zip(_ALL, values, strict=True))
     columns["path"] = [written_path(path) for path in columns["path"]]
     columns["ranges"] = [[edge for pair in ranges for edge in pair] for ranges in columns["ranges"]]
     columns["ends"] = [[dict(zip(_END, one, strict=True)) for one in ends] for ends in columns["ends"]]
-    return pa.table({name: pa.array(columns[name], kinds.get(name, pa.int64())) for name in _ALL})
+    return pl.DataFrame(columns, schema={name: _KINDS.get(name, pl.Int64()) for name in _ALL})

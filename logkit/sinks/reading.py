@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from logkit import schema
 from logkit.sinks import opening, parquet, registry
-from logkit.sinks.ddl import MORE, column_type, quoted
+from logkit.sinks.ddl import MORE, SOMETIMES, column_type, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +44,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, wanted: Collection[str] | 
     names = connection.sql("SELECT * FROM main.events LIMIT 0").columns
     common = (*schema.COMMON, "source", "generation")
     columns = {name: quoted(name) for name in common}
+    columns.update((name, f"NULL::{kind}") for name, kind in SOMETIMES.items() if name not in names)
     columns.update((name, quoted(name)) for name in names if name not in (*common, "seq", MORE))
     if MORE not in names or (wanted is not None and columns.keys() >= set(wanted)):
         return columns

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from logkit import schema
-from logkit.sinks.ddl import MORE, TYPES, column_type, has_column, quoted
+from logkit.sinks.ddl import MORE, SOMETIMES, TYPES, column_type, has_column, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -95,6 +95,8 @@ def _fitted(frame: pl.DataFrame, known: dict[str, str]) -> pl.DataFrame:
         if column.null_count() == frame.height:
             continue
         if column.name in schema.COMMON:
+            if column.name in SOMETIMES:
+                known.setdefault(column.name, SOMETIMES[column.name])
             kept.append(_common(column))
         elif column.dtype.is_nested() or not has_column(column.name, known):
             rest.append(column)

@@ -19,14 +19,13 @@ import numpy as np
 from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
 from logkit.sources.reader import Reader, TornArchive
 from logkit.sources.recode import Decoded, Recoded, decode, torn
-from logkit.sources.span import ReadOptions, Span, Tail, digest
+from logkit.sources.span import ReadOptions, Span, Tail, bytes_to_read, digest
 
 TAIL_BYTES: Final = 1024
 """How many bytes before the end of what was read are remembered by their digest."""
 
 _DECIDE: Final = 4096  # whether a line starts a record is told by this much of it, as it is shown
 _ROUNDS: Final = 8
-_BEYOND: Final = 64  # such a part of a block is read behind a span's end, and then as much again each time
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -65,7 +64,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
     base, carry, before = read_from(span), memoryview(b""), ord("\n")
     data = bytearray()
     while not cutter.done:
-        want = _wanted(span, base + len(carry), options.block_bytes)
+        want = bytes_to_read(span, base + len(carry), options.block_bytes)
         if span.limit is not None:
             want = max(0, min(want, span.limit - base - len(carry)))
         needed = len(carry) + want + PAD
@@ -89,17 +88,6 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         before = int(decoded.raw.bytes[used - 1]) if used else before
         if tear is not None:
             raise tear
-
-
-def _wanted(span: Span, at: int, block_bytes: int) -> int:
-    """How many bytes to read next: not much behind the span's end, where its last record mostly ends soon."""
-    if span.stop is None:
-        return block_bytes
-    beyond = max(1, block_bytes // _BEYOND)
-    left = span.stop - at + beyond
-    if left <= 0:
-        return min(at - span.stop, block_bytes)
-    return -(-left // -(-left // block_bytes))  # in equal blocks: a small one takes nearly as long
 
 
 def first_record(span: Span, reader: Reader, options: ReadOptions) -> int | None:

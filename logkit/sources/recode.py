@@ -18,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from logkit.formats import kernels
 from logkit.formats.block import DELETE, PAD, Block, Lines, Positions
 
 NOWHERE: Final = np.zeros(0, np.int64)
@@ -74,15 +75,18 @@ def decode(
     """
     if line_end != b"\n":
         data = data.replace(line_end, b"\n")
-    least = np.frombuffer(data, np.int8, size).min(initial=1)
-    coloured = data.find(_ESCAPE, 0, size) >= 0
-    if least > 0 and not coloured:  # plain ASCII, as most logs are
-        return Decoded(Block(data, size), None, NOWHERE)
-    zeros = least <= 0 and data.find(0, 0, size) >= 0
-    latin1, invalid = encoding == "latin-1" and least < 0, NOWHERE
-    if least < 0 and not latin1:
+    lines, deleted = None, None
+    if kernels.compiled:
+        lines, high, zeros, coloured, deleted = kernels.look(data, size)
+    else:
+        least = np.frombuffer(data, np.int8, size).min(initial=1)
+        high, zeros = bool(least < 0), bool(least <= 0) and data.find(0, 0, size) >= 0
+        coloured = data.find(_ESCAPE, 0, size) >= 0
+    latin1, invalid = encoding == "latin-1" and high, NOWHERE
+    if high and not latin1:
         data, invalid = _valid(data, size, first)
-    raw = Block(data, size)
+        deleted = deleted or len(invalid) > 0
+    raw = Block(data, size, lines, deleted)
     return Decoded(raw, _recode(raw, latin1, before) if coloured or zeros or latin1 else None, invalid)
 
 

@@ -27,6 +27,7 @@ WINDOW_BYTES: Final = 1 << 20
 """The least that is fetched of an object with a version: a small one comes in one piece, and stays at hand."""
 
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PASSWORD: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/@:]*):[^/@]*@")
 _PAUSES: Final = (0.1, 0.2, 0.4)  # seconds before a request is made again
 _FINAL: Final = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 _VERSIONS: Final = ("ETag", "etag", "generation", "Content-MD5", "md5Hash")
@@ -130,13 +131,20 @@ def listing(url: str) -> list[tuple[str, int, int, int, float]]:
         return [_found(url, info)]  # over HTTP, listing a log would look for links in it
     fs.invalidate_cache()
     found = _tried(lambda: fs.glob(path, detail=True) if is_glob else fs.find(path, detail=True))
-    objects = ((fs.unstrip_protocol(name), info) for name, info in found.items() if info.get("type") == "file")
+    objects = ((_url(fs, url, name), info) for name, info in found.items() if info.get("type") == "file")
     told = ((one, info if info.get("size") is not None else _info(one)) for one, info in objects)
     return sorted(_found(one, info) for one, info in told)
 
 
 def check(url: str) -> None:
-    """Raises `PathError` where nothing can be found at a URL."""
+    """Raises `PathError` where nothing can be found at a URL, or where it has a password, which paths must not show."""
+    if (found := _PASSWORD.match(url)) is not None:
+        hidden, scheme = f"{found[1]}:***@{url[found.end() :]}", url.partition("://")[0]
+        raise PathError(
+            f"expected a URL without a password, found one in {hidden!r}: paths stand in the ledger, in stores and in "
+            f"reports; try fsspec's configuration, as fsspec.config.conf[{scheme!r}] = {{'password': …}}",
+            path=hidden,
+        )
     try:
         fs, path = _filesystem(url)
         fs.invalidate_cache()
@@ -180,6 +188,14 @@ def _modified(info: Mapping[str, Any]) -> float:
     if isinstance(found, datetime):
         found = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     return float(found)
+
+
+def _url(fs: Any, root: str, name: str) -> str:
+    """The URL of what was found below a root; a filesystem of one host names it without the host."""
+    if "host" not in fs.storage_options:
+        return str(fs.unstrip_protocol(name))
+    scheme, _, rest = root.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}/{name.lstrip('/')}"
 
 
 def _info(url: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from logkit.formats.base import Format, TimeRules
 from logkit.sources.service import ServiceRule
@@ -14,6 +15,8 @@ Ranges = tuple[tuple[int, int], ...]
 
 Tail = tuple[int, int, bytes]
 """`(stop, length, digest)`: the blake2b of 16 bytes over the `length` bytes of a source before offset `stop`."""
+
+_BEYOND: Final = 64  # such a part of a block is read behind a span's end, and then as much again each time
 
 
 def digest(last: bytes | memoryview) -> bytes:
@@ -80,6 +83,17 @@ class Span:
     def length(self) -> int | None:
         """Bytes between `start` and `stop`; None where unknown."""
         return None if self.stop is None else self.stop - self.start
+
+
+def bytes_to_read(span: Span, at: int, block_bytes: int) -> int:
+    """How many bytes to read next where it is read up to `at`: not much behind its end, where its last record mostly
+    ends soon."""
+    if span.stop is None:
+        return block_bytes
+    left = span.stop - at + max(1, block_bytes // _BEYOND)
+    if left <= 0:
+        return min(at - span.stop, block_bytes)
+    return -(-left // -(-left // block_bytes))  # in equal blocks: a small one takes nearly as long
 
 
 def tile(start: int, stop: int, span_bytes: int) -> list[tuple[int, int]]:
