@@ -68,7 +68,7 @@ static inline int64_t find_byte(bytes_t data, uint8_t byte, int64_t from, int64_
 
 /* ---- arguments ---- */
 
-enum { MOST_BUFFERS = 12 };
+enum { MOST_BUFFERS = 64 };
 
 typedef struct {
     Py_buffer view[MOST_BUFFERS];
@@ -82,7 +82,7 @@ static void release(buffers_t *held) {
 /* Take the buffers among `args` from `from` on: writable from the `writable`-th of them. 0 with an exception set. */
 static int take_buffers(buffers_t *held, PyObject *args, Py_ssize_t from, int wanted, int writable) {
     held->count = 0;
-    if (PyTuple_Size(args) != from + wanted) {
+    if (wanted < 0 || wanted > MOST_BUFFERS || PyTuple_Size(args) != from + wanted) {
         PyErr_Format(PyExc_TypeError, "expected %zd arguments, found %zd", from + wanted, PyTuple_Size(args));
         return 0;
     }
@@ -794,6 +794,127 @@ static PyObject *views(PyObject *self, PyObject *args) {
         out[2 * row] = shown << 32 | (uint64_t)length;
         out[2 * row + 1] =
             length > 12 ? (uint64_t)from << 32 : word_at(data, from + 4) & first_bytes(length - 4);
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyBool_FromLong(sound);
+}
+
+enum { INLINE = 12, SAMPLE = 256 };
+
+/* A view's text in the buffers its column has, NULL where it is not within them. */
+static inline bytes_t text_at(const Py_buffer *data, int count, uint64_t low, uint64_t high) {
+    const uint32_t length = (uint32_t)low, buffer = (uint32_t)high;
+    const uint64_t from = high >> 32;
+    if (buffer >= (uint32_t)count || from + length > (uint64_t)data[buffer].len) return NULL;
+    return (bytes_t)data[buffer].buf + from;
+}
+
+/* As `hash_of`, of more than eight bytes with nothing behind them that may be read. */
+static inline uint64_t hash_within(bytes_t text, int64_t length) {
+    uint64_t key = (uint64_t)length * 0x9E3779B97F4A7C15ULL;
+    for (int64_t at = 0; at < length - 8; at += 8) {
+        key = (key ^ word_at(text, at)) * 0xC2B2AE3D27D4EB4FULL;
+        key ^= key >> 29;
+    }
+    return (key ^ word_at(text, length - 8)) * 0xD6E8FEB86659FD93ULL;
+}
+
+/* moved(rows, cursor, views, valid, base, base_moved, data..., out) -> the cursor behind what the column needs, -1 where
+   a view is not within its data.
+
+   Plans the move of a column of string views into one buffer: `out` are its views then. Long texts are laid out from
+   `cursor` on, each of a few different ones once; one that lies within the same row's text of the `base` column, whose
+   views before and after it was moved are given, is shared with it. `valid`: bits, or nothing where all rows are. */
+static PyObject *moved(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2)) return NULL;
+    const int wanted = (int)PyTuple_Size(args) - 2, sources = wanted - 5;
+    if (!take_buffers(&held, args, 2, wanted, wanted - 1)) return NULL;
+    const int64_t rows = number[0];
+    int64_t cursor = number[1];
+    bytes_t valid = NULL;
+    const uint64_t *base = NULL, *base_moved = NULL;
+    if (rows < 0 || cursor < 0 || sources < 0 || !ROOM(0, rows * 16) || !ROOM(wanted - 1, rows * 16))
+        return too_small(&held);
+    if (held.view[1].len) valid = AS(bytes_t, 1);
+    if (held.view[2].len) base = AS(const uint64_t *, 2), base_moved = AS(const uint64_t *, 3);
+    if ((valid && !ROOM(1, (rows + 7) / 8)) || (base && !(ROOM(2, rows * 16) && ROOM(3, rows * 16))))
+        return too_small(&held);
+    const uint64_t *in = AS(const uint64_t *, 0);
+    uint64_t *out = AS(uint64_t *, wanted - 1);
+    const Py_buffer *data = held.view + 4;
+    int16_t table[1 << TABLE_BITS];
+    bytes_t known[MOST_DISTINCT];
+    uint64_t place[MOST_DISTINCT];
+    int64_t lengths[MOST_DISTINCT], count = 0, seen = 0;
+    int few = 1;
+    memset(table, 0xFF, sizeof table);
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        uint64_t low = in[2 * row], high = in[2 * row + 1];
+        const int64_t length = (uint32_t)low;
+        if (valid && !(valid[row >> 3] >> (row & 7) & 1)) low = high = 0;
+        else if (length > INLINE) {
+            bytes_t text = text_at(data, sources, low, high);
+            if (!text) {
+                cursor = -1;
+                break;
+            }
+            if (base && (uint32_t)base_moved[2 * row] > INLINE && (uint32_t)base[2 * row + 1] == (uint32_t)high &&
+                high >= base[2 * row + 1] &&
+                (high >> 32) + (uint64_t)length <= (base[2 * row + 1] >> 32) + (uint32_t)base[2 * row]) {
+                high = (base_moved[2 * row + 1] >> 32) + (high >> 32) - (base[2 * row + 1] >> 32);
+            } else if (few) {
+                uint64_t slot = hash_within(text, length) >> (64 - TABLE_BITS);
+                int64_t found;
+                while ((found = table[slot]) >= 0 && (lengths[found] != length || memcmp(known[found], text, (size_t)length)))
+                    slot = (slot + 1) & ((1 << TABLE_BITS) - 1);
+                if (found < 0) {
+                    found = count++;
+                    table[slot] = (int16_t)found;
+                    known[found] = text, lengths[found] = length, place[found] = (uint64_t)cursor;
+                    cursor += length;
+                }
+                high = place[found];
+                few = count < MOST_DISTINCT && (++seen != SAMPLE || 2 * count <= SAMPLE);
+            } else {
+                high = (uint64_t)cursor;
+                cursor += length;
+            }
+            high <<= 32;
+        }
+        out[2 * row] = low, out[2 * row + 1] = high;
+    }
+    Py_END_ALLOW_THREADS
+    release(&held);
+    return PyLong_FromLongLong(cursor);
+}
+
+/* copied(rows, cursor, views, moved, data..., heap): copy the long texts of a column to where `moved` has laid them out. */
+static PyObject *copied(PyObject *self, PyObject *args) {
+    long long number[2];
+    buffers_t held;
+    if (!integers(args, number, 2)) return NULL;
+    const int wanted = (int)PyTuple_Size(args) - 2, sources = wanted - 3;
+    if (!take_buffers(&held, args, 2, wanted, wanted - 1)) return NULL;
+    const int64_t rows = number[0];
+    uint64_t cursor = (uint64_t)number[1];
+    if (rows < 0 || sources < 0 || !ROOM(0, rows * 16) || !ROOM(1, rows * 16)) return too_small(&held);
+    const uint64_t *in = AS(const uint64_t *, 0), *out = AS(const uint64_t *, 1);
+    uint8_t *heap = AS(uint8_t *, wanted - 1);
+    const uint64_t room = (uint64_t)held.view[wanted - 1].len;
+    int sound = 1;
+    Py_BEGIN_ALLOW_THREADS
+    for (int64_t row = 0; row < rows; row++) {
+        const uint64_t length = (uint32_t)out[2 * row];
+        if (length <= INLINE || out[2 * row + 1] >> 32 != cursor) continue;
+        bytes_t text = text_at(held.view + 2, sources, in[2 * row], in[2 * row + 1]);
+        sound = text && (uint32_t)in[2 * row] == length && cursor + length <= room;
+        if (!sound) break;
+        memcpy(heap + cursor, text, length);
+        cursor += length;
     }
     Py_END_ALLOW_THREADS
     release(&held);
@@ -1546,6 +1667,7 @@ static PyMethodDef methods[] = {
     {"extents", extents, METH_VARARGS, NULL},   {"pile", pile, METH_VARARGS, NULL},
     {"unpile", unpile, METH_VARARGS, NULL},     {"survey", survey, METH_VARARGS, NULL},
     {"occupied", occupied, METH_VARARGS, NULL},
+    {"moved", moved, METH_VARARGS, NULL},       {"copied", copied, METH_VARARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -18,6 +18,7 @@ from logkit.formats import kernels
 
 if TYPE_CHECKING:
     import polars as pl
+    import pyarrow as pa
 
 Positions = npt.NDArray[np.int64]
 """Byte positions within a block, one per line, record or occurrence."""
@@ -113,6 +114,20 @@ class _Bare:
         return self._array.__arrow_c_array__(requested_schema)
 
 
+def views_of(name: str, views: npt.NDArray[np.uint64], valid: pa.Buffer | None, data: pa.Buffer) -> pl.Series:
+    """Arrow's string views (two words to each) into `data` as a Polars String series; `valid` are bits.
+
+    Polars trusts what it gets.
+    """
+    import polars as pl
+    import pyarrow as pa
+
+    buffers = [valid, pa.py_buffer(views), data]
+    series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), len(views), buffers))).alias(name)
+    assert series.dtype == pl.String
+    return series
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """One field of every record: `start` and `stop` are positions in the block, one pair per record.
@@ -153,14 +168,10 @@ class Text:
         `exact`: with `DELETE` as it stands there, so that a position in the text is one in the block.
         Raises `ValueError` where a text is not within the block or cut within a character: Polars trusts what it gets.
         """
-        import polars as pl
         import pyarrow as pa
 
-        size, views = len(self.start), self._views()
         nulls = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-        buffers = [nulls, pa.py_buffer(views), pa.py_buffer(self.block.data)]
-        series = pl.Series(_Bare(pa.Array.from_buffers(pa.string_view(), size, buffers))).alias(name)
-        assert series.dtype == pl.String
+        series = views_of(name, self._views(), nulls, pa.py_buffer(self.block.data))
         return series if exact or not self.block.deleted else series.str.replace_all(DELETE, "\ufffd", literal=True)
 
     def _views(self) -> npt.NDArray[np.uint64]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,14 @@ Words = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.uint8]
 Doubles = npt.NDArray[np.float64]
 Bytes = bytes | bytearray
+Buffer = Any
+"""Whatever shows its memory."""
 
 MOST_DISTINCT: Final = 1 << 10
 """How many different texts are told apart."""
+
+MOST_BUFFERS: Final = 56
+"""How many buffers a column of strings may point into."""
 
 _CODED_BYTES: Final = 16  # of a code and its row
 _LINE: Final = 64  # bytes that there are for each byte looked for, as a guess
@@ -151,6 +156,28 @@ def views(data: Bytes, size: int, start: Ints, stop: Ints) -> Words | None:
     character."""
     out = np.empty((len(start), 2), np.uint64)
     return out if _kernels.views(len(start), size, data, _flat(start), _flat(stop), out) else None
+
+
+def moved(
+    size: int, cursor: int, views: Buffer, valid: Buffer, base: tuple[Buffer, Buffer], data: list[Buffer], out: Words
+) -> int:
+    """Lays a column's string views out anew, from `cursor` of one buffer on; says where what it needs there ends.
+
+    `valid` are bits, or nothing. Texts within the same row's text of the `base` column (its views before and after, or
+    nothing) are shared with it.
+    """
+    found = _kernels.moved(size, cursor, views, valid, *base, *data, out)
+    if found < 0:
+        raise ValueError("expected string views within their buffers, found others")
+    return found
+
+
+def copied(
+    size: int, cursor: int, views: Buffer, moved: Words, data: list[Buffer], heap: npt.NDArray[np.uint8]
+) -> None:
+    """Copies a column's texts to where `moved` has laid them out, from `cursor` on."""
+    if not _kernels.copied(size, cursor, views, moved, *data, heap):
+        raise ValueError("expected string views within their buffers, found others")
 
 
 def objects(

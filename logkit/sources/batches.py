@@ -12,6 +12,7 @@ from logkit.formats import Format, Parsed, Plain
 from logkit.formats.base import Counting, Facts
 from logkit.formats.block import Mask
 from logkit.formats.narrow import narrowed
+from logkit.formats.owned import owned
 from logkit.schema import COMMON, MASK, STATS_FIELDS
 from logkit.sources import handles
 from logkit.sources.chunks import Chunk, read_chunks, read_from
@@ -39,8 +40,7 @@ class Batch:
 
     `frame` holds the events (columns of `schema`), or is None where rows are not kept. `held`: the record still open
     at the end of a growing source, to be read again; its bytes are not finished. `last_offset` is where the last record
-    begins. `nbytes` is what the frame keeps in memory, the block its strings point into included. `tail` is that of
-    the last bytes, of at most 1 KiB.
+    begins. `nbytes` is what the frame keeps in memory. `tail` is that of the last bytes, of at most 1 KiB.
     """
 
     source: int
@@ -126,8 +126,9 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         stats, ok = counted
         return _batch(span, chunk, stats, ok, None)
     events, ok = _parse(span, format, chunk, ~pieces, stats_only)
+    if options.service.wants_events and "rejected" not in events.columns:
+        events = events.with_columns(rejected=False, reason=pl.lit(None, pl.String))
     events = options.service.apply(span.path, events)
-    rejected = np.flatnonzero(~ok)
     offset = pl.Series("offset", chunk.offset[:-1])
     if options.patterns:
         masked = mask(events["message"])
@@ -136,19 +137,13 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         events = events.with_columns(masked.each(pl.Series(MASK, map(key_of, masked.texts), pl.Int64)))
     else:
         stats = Stats.of(events)
-    frame = None
-    if options.keep:
-        frame = events.with_columns(
-            _null_but(chunk, rejected),
-            offset,
-            length_bytes=pl.Series(np.diff(chunk.offset)),
-            continues=pl.Series(chunk.continues).replace(-1, None),
-        )
-        frame = frame.select(*COMMON, pl.exclude(*COMMON)) if wanted is None else _only(frame, wanted)
-    return _batch(span, chunk, stats, ok, frame)
+    if not options.keep:
+        return _batch(span, chunk, stats, ok, None)
+    frame, nbytes = owned(_only(events, wanted).hstack([offset, *_origins(chunk, ok)]))
+    return _batch(span, chunk, stats, ok, _completed(frame), nbytes)
 
 
-def _batch(span: Span, chunk: Chunk, stats: Stats, ok: Mask, frame: pl.DataFrame | None) -> Batch:
+def _batch(span: Span, chunk: Chunk, stats: Stats, ok: Mask, frame: pl.DataFrame | None, nbytes: int = 0) -> Batch:
     size = len(chunk.records)
     return Batch(
         source=span.source,
@@ -163,7 +158,7 @@ def _batch(span: Span, chunk: Chunk, stats: Stats, ok: Mask, frame: pl.DataFrame
         invalid_bytes=chunk.invalid_bytes,
         last_offset=int(chunk.offset[-2]),
         held=chunk.held,
-        nbytes=0 if frame is None else chunk.records.block.size + 64 * size,
+        nbytes=nbytes,
         tail=chunk.tail,
     )
 
@@ -218,9 +213,7 @@ def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bo
     parsed = format.parse(chunk.records, span.times, stats_only=stats_only)
     ok = parsed.ok & whole
     if ok.all():
-        if stats_only:
-            return parsed.frame, ok
-        return parsed.frame.with_columns(rejected=False, reason=pl.lit(None, pl.String)), ok
+        return parsed.frame, ok
     odd = np.flatnonzero(~ok)
     plain: Parsed = _FALLBACK.parse(chunk.records.take(odd), span.times, stats_only=stats_only)
     good = np.flatnonzero(ok)
@@ -237,20 +230,39 @@ def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bo
     return frame[order], ok
 
 
-def _only(frame: pl.DataFrame, wanted: frozenset[str]) -> pl.DataFrame:
-    """The common columns, those that nobody asked for as nulls, and the others that were asked for."""
+def _only(events: pl.DataFrame, wanted: frozenset[str] | None) -> pl.DataFrame:
+    """The columns that were asked for, and the common ones but for those that are left out then."""
+    if wanted is None:
+        return events
+    kept = wanted | (frozenset(COMMON) - _ASKED)
+    return events.select([name for name in events.columns if name in kept])
+
+
+def _origins(chunk: Chunk, ok: Mask) -> Iterator[pl.Series]:
+    """Where the records stand in their source, those that go on from others, and the text of those not read."""
     import polars as pl
 
-    absent = [name for name in COMMON if name not in frame.columns or (name in _ASKED and name not in wanted)]
-    frame = frame.with_columns(pl.lit(None, COMMON[name]).alias(name) for name in absent)
-    return frame.select(*COMMON, *(name for name in frame.columns if name in wanted and name not in COMMON))
+    yield pl.Series("length_bytes", np.diff(chunk.offset))
+    if (chunk.continues >= 0).any():
+        yield pl.Series("continues", chunk.continues).replace(-1, None)
+    rejected = np.flatnonzero(~ok)
+    if len(rejected):
+        text = pl.Series("text", [None], pl.String).new_from_index(0, len(ok))
+        yield text.scatter(rejected, chunk.records.take(rejected).whole().series())
 
 
-def _null_but(chunk: Chunk, rows: np.typing.NDArray[np.int64]) -> pl.Series:
-    """The raw text of some records, null for the others."""
+def _completed(frame: pl.DataFrame) -> pl.DataFrame:
+    """The common columns, then the others. What holds no value is a literal, which takes no memory."""
     import polars as pl
 
-    text = pl.Series("text", [None], pl.String).new_from_index(0, len(chunk.records))
-    if not len(rows):
-        return text
-    return text.scatter(rows, chunk.records.take(rows).whole().series())
+    held = dict(zip(frame.columns, frame.null_count().row(0), strict=True))
+    names = [*COMMON, *(name for name in frame.columns if name not in COMMON)]
+    columns: list[pl.Expr] = []
+    for name in names:
+        if held.get(name, frame.height) < frame.height:
+            columns.append(pl.col(name))
+        elif name == "rejected":
+            columns.append(pl.lit(False).alias(name))
+        else:
+            columns.append(pl.lit(None, COMMON.get(name) or frame.schema[name]).alias(name))
+    return frame.select(columns)

@@ -58,7 +58,7 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
 
     The last one may be `held`. Bytes behind the last chunk (an unfinished line of a growing source) are left to
     a later span, and so is a byte order mark alone. Any bytes are fine; errors are those of `reader`.
-    Where rows are not kept (`options.keep`) a chunk is good until the next one is asked for: its memory is used again.
+    A chunk is good until the next one is asked for: its memory is used again, unless the user's `service=` sees it.
     """
     cutter = _Cutter(span, options.max_record_bytes)
     base, carry, before = read_from(span), memoryview(b""), ord("\n")
@@ -68,15 +68,12 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
         if span.limit is not None:
             want = max(0, min(want, span.limit - base - len(carry)))
         needed = len(carry) + want + PAD
-        if options.keep or len(data) < needed:
+        if options.service.wants_events or len(data) < needed:
             data = bytearray(needed)
         data[: len(carry)] = carry
         got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
         size = len(carry) + got
-        if not options.keep:
-            data[size : size + PAD] = bytes(PAD)
-        elif got < want:
-            data = data[:size] + bytes(PAD)  # rows that point into the block must not keep an empty one alive
+        data[size : size + PAD] = bytes(PAD)
         at_end = got < want or (span.limit is not None and base + size >= span.limit)
         whole = size if at_end else size - torn(data, size, span.encoding)
         decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
