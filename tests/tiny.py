@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from logkit.formats.base import Parsed, TimeRules
-from logkit.formats.block import DELETE, Lines, Mask, Records
+from logkit.formats.block import DELETE, Block, Lines, Mask, Records
 from logkit.schema import LEVEL, TIMESTAMP
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.span import ReadOptions, Span
@@ -88,7 +88,14 @@ def chunks_of(
     )
     reader = Bytes(data)
     reader.seek(read_from(span))
-    return list(read_chunks(span, reader, ReadOptions(block_bytes, max_record_bytes)))
+    return [kept(chunk) for chunk in read_chunks(span, reader, ReadOptions(block_bytes, max_record_bytes))]
+
+
+def kept(chunk: Chunk) -> Chunk:
+    """The chunk with memory of its own: that of a block is used again for the next one."""
+    found = chunk.records
+    block = Block(bytes(found.block.data), found.block.size)
+    return replace(chunk, records=Records(block, found.start, found.line_stop, found.stop))
 
 
 Event = tuple[int, int, int, str]
