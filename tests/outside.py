@@ -9,6 +9,12 @@ from typing import Any
 import logkit
 
 GOOD = "2026-03-01 12:00:00,001 INFO  [orders] [exec-1] c.e.Orders - accepted\n"
+LINE = "2026-03-01 12:00:{:02},001 INFO  [gateway] [exec-7] c.e.gateway.RouteService - accepted order {}\n"
+
+
+def lines(count: int, first: int = 0) -> bytes:
+    """A log of orders that are accepted, numbered from `first` on."""
+    return "".join(LINE.format(at % 60, first + at) for at in range(count)).encode()
 
 
 def read(path: object, **settings: Any) -> logkit.Snapshot:

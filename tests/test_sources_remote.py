@@ -20,13 +20,9 @@ from moto.server import ThreadedMotoServer
 import logkit
 from logkit.sources import Roots, remote
 from logkit.sources.remote import ContentChanged, RemoteFile
+from tests.outside import lines
 
-LINE = "2026-03-01 12:00:{:02},001 INFO  [gateway] [exec-7] c.e.gateway.RouteService - accepted order {}\n"
 FAST: dict[str, Any] = {"progress": False, "retry_seconds": 0.01}
-
-
-def lines(count: int, first: int = 0) -> bytes:
-    return "".join(LINE.format(at % 60, first + at) for at in range(count)).encode()
 
 
 @pytest.fixture

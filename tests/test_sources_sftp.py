@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,8 @@ import pytest
 
 import logkit
 from logkit.sources import remote
+from tests.outside import lines, until
 from tests.sftp import PASSWORD, served
-
-LINE = "2026-03-01 12:00:{:02},001 INFO  [gateway] [exec-7] c.e.gateway.RouteService - accepted order {}\n"
-
-
-def lines(count: int) -> str:
-    return "".join(LINE.format(at % 60, at) for at in range(count))
 
 
 @pytest.fixture
@@ -25,8 +19,8 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setitem(fsspec.config.conf, "sftp", {"password": PASSWORD})
     monkeypatch.setattr(remote, "_PAUSES", (0.001, 0.001, 0.001))
     (tmp_path / "logs" / "deep").mkdir(parents=True)
-    (tmp_path / "logs" / "a.log").write_text(lines(2000))
-    (tmp_path / "logs" / "deep" / "b.log").write_text(lines(300))
+    (tmp_path / "logs" / "a.log").write_bytes(lines(2000))
+    (tmp_path / "logs" / "deep" / "b.log").write_bytes(lines(300))
     with served(tmp_path) as url:
         yield url
         fsspec.get_filesystem_class("sftp").clear_instance_cache()
@@ -46,11 +40,9 @@ def test_what_is_on_another_host_reads_like_files_here(server: str, tmp_path: Pa
 def test_watching_another_host_sees_its_logs_grow(server: str, tmp_path: Path) -> None:
     with logkit.watch(f"{server}/logs", poll_seconds=0.05) as monitor:
         assert monitor.wait_idle(20)
-        with (tmp_path / "logs" / "a.log").open("a") as log:
+        with (tmp_path / "logs" / "a.log").open("ab") as log:
             log.write(lines(7))
-        deadline = time.monotonic() + 20
-        while len(snap := monitor.snapshot()) < 2307 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        snap = until(monitor, lambda snap: len(snap) >= 2307)
     assert len(snap) == 2307
     assert snap.audit()["balanced"].all()
 

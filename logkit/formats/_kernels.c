@@ -1052,6 +1052,15 @@ static inline int json_keep(json_t *json, int32_t slot, int64_t start, int64_t s
     return 1;
 }
 
+/* Behind the string at `at`, which is kept in a slot, -1 where this is not certain. */
+static inline int64_t json_text(json_t *json, int64_t at, int32_t slot) {
+    int plain;
+    const int64_t start = at + 1;
+    at = json_string(json, start, &plain);
+    if (at < 0 || slot < 0) return at;
+    return plain && json_keep(json, slot, start, at - 1) ? at : -1;
+}
+
 /* The entry of a key of a node, NULL where it is not looked for. */
 static inline const entry_t *json_entry(json_t *json, int32_t node, int64_t key, int64_t length) {
     const entry_t *entries = json->entries + json->nodes[node].first;
@@ -1102,13 +1111,9 @@ static int64_t json_object(json_t *json, int64_t at, int32_t node, int depth) {
             json->met |= 1ULL << found->child;
         }
         at = json_blanks(json, at);
-        if (at < json->stop && data[at] == '"') { /* as most values are */
-            const int64_t start = at + 1;
-            at = json_string(json, start, &plain);
-            if (at >= 0 && found && found->slot >= 0 && !(plain && json_keep(json, found->slot, start, at - 1))) return -1;
-        } else {
-            at = json_value(json, at, found, depth);
-        }
+        at = at < json->stop && data[at] == '"' /* as most values are */
+                 ? json_text(json, at, found ? found->slot : -1)
+                 : json_value(json, at, found, depth);
         if (at < 0) return -1;
         at = json_blanks(json, at);
         if (at >= json->stop) return -1;
@@ -1143,9 +1148,7 @@ static int64_t json_value(json_t *json, int64_t at, const entry_t *entry, int de
     if (at >= json->stop) return -1;
     switch (data[at]) {
     case '"':
-        at = json_string(json, at + 1, &plain);
-        if (at < 0 || slot < 0) return at;
-        return plain && json_keep(json, slot, start + 1, at - 1) ? at : -1;
+        return json_text(json, at, slot);
     case '{':
         if (slot >= 0 || depth >= MOST_DEPTH) return -1;
         return json_object(json, at + 1, entry ? entry->child : -1, depth + 1);
@@ -1342,6 +1345,22 @@ static table_t *take_tables(PyObject *list, int64_t columns, Py_ssize_t *count) 
     return tables;
 }
 
+/* What begins as (columns, width, tables, low, high): its numbers, its buffers behind the tables, and these; NULL with an
+   exception set and nothing held. */
+static table_t *take_summands(
+    PyObject *args, int buffers, int writable, long long *number, buffers_t *held, Py_ssize_t *count) {
+    if (!integers(args, number, 2) || !take_buffers(held, args, 3, buffers, writable)) return NULL;
+    const long long columns = number[0];
+    if (columns < 3 || columns > MOST_COLUMNS || number[1] < 1 || held->view[0].len < (Py_ssize_t)(columns * 8) ||
+        held->view[1].len < (Py_ssize_t)(columns * 8)) {
+        too_small(held);
+        return NULL;
+    }
+    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, count);
+    if (tables == NULL) release(held);
+    return tables;
+}
+
 /* A time's bucket, and -1 for none; the one of the row before is mostly it. */
 static inline int64_t bucket_of(int64_t time, int64_t width, int64_t *last, int64_t *bucket) {
     if (time != *last) *last = time, *bucket = time < 0 ? -1 : time / width;
@@ -1354,15 +1373,9 @@ static PyObject *extents(PyObject *self, PyObject *args) {
     long long number[2];
     buffers_t held;
     Py_ssize_t count;
-    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 2, 0)) return NULL;
+    table_t *tables = take_summands(args, 2, 0, number, &held, &count);
+    if (tables == NULL) return NULL;
     const int64_t columns = number[0], width = number[1];
-    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
-        return too_small(&held);
-    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
-    if (tables == NULL) {
-        release(&held);
-        return NULL;
-    }
     int64_t *low = AS(int64_t *, 0), *high = AS(int64_t *, 1);
     int sound = 1;
     Py_BEGIN_ALLOW_THREADS
@@ -1404,15 +1417,9 @@ static PyObject *pile(PyObject *self, PyObject *args) {
     long long number[2];
     buffers_t held;
     Py_ssize_t count;
-    if (!integers(args, number, 2) || !take_buffers(&held, args, 3, 3, 2)) return NULL;
+    table_t *tables = take_summands(args, 3, 2, number, &held, &count);
+    if (tables == NULL) return NULL;
     const int64_t columns = number[0], width = number[1];
-    if (columns < 3 || columns > MOST_COLUMNS || width < 1 || !ROOM(0, columns * 8) || !ROOM(1, columns * 8))
-        return too_small(&held);
-    table_t *tables = take_tables(PyTuple_GetItem(args, 2), columns, &count);
-    if (tables == NULL) {
-        release(&held);
-        return NULL;
-    }
     const int64_t *low = AS(const int64_t *, 0), *high = AS(const int64_t *, 1), size = held.view[2].len / 8;
     int64_t *cells = AS(int64_t *, 2), found = 0;
     Py_BEGIN_ALLOW_THREADS

@@ -123,10 +123,7 @@ class JsonLines:
             chosen = records.take(ok)
             table = extract(json_texts(chosen), fields, more=more)
         # Times have a blank behind them.
-        columns = [
-            text_of(table.column(index), field.kind in ("time", "instant", "moment"))
-            for index, field in enumerate(fields)
-        ]
+        columns = [text_of(table.column(index), field.timed) for index, field in enumerate(fields)]
         left = table.column(len(fields)).to_numpy().astype(np.bool_) if more else np.ones(len(chosen), np.bool_)
         frame = _frame(columns, left, fields, chosen, times, stats_only=stats_only)
         return Parsed(spread(frame, ok), ok, REASON)
@@ -259,7 +256,7 @@ def _left(rest: pl.Series, records: Records, rows: Mask, fields: tuple[Field, ..
 
 
 def _read(field: Field, text: Text, valid: Mask, times: TimeRules) -> pl.Series:
-    if field.kind in ("time", "instant", "moment"):
+    if field.timed:
         return times_of(text, valid, times, field.detail)
     if field.kind == "level":
         return levels_of(text, valid, field.detail)

@@ -44,7 +44,7 @@ class Scan:
 def can_scan(fields: Sequence[Field]) -> bool:
     """Whether a kernel can tell the fields: none is put together from two values, or stands in a list."""
     listed = any(key.isdigit() for field in fields for path in field.paths for key in path[1:])
-    return kernels.compiled and not listed and all(field.kind not in ("instant", "moment") for field in fields)
+    return kernels.compiled and not listed and not any(field.joined for field in fields)
 
 
 def scan(records: Records, fields: tuple[Field, ...]) -> Scan:

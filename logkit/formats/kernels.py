@@ -34,7 +34,7 @@ MOST_DISTINCT: Final = 1 << 10
 """How many different texts are told apart."""
 
 MOST_BUFFERS: Final = 56
-"""How many buffers a column of strings may point into."""
+"""How many buffers a column of strings may point into: those a kernel takes, less what goes with them."""
 
 _CODED_BYTES: Final = 16  # of a code and its row
 _LINE: Final = 64  # bytes that there are for each byte looked for, as a guess

@@ -56,6 +56,16 @@ class Field:
     detail: str = ""
 
     @property
+    def timed(self) -> bool:
+        """Whether it is read as a time."""
+        return self.kind == "time" or self.joined
+
+    @property
+    def joined(self) -> bool:
+        """Whether its text is put together from the values of two keys."""
+        return self.kind in ("instant", "moment")
+
+    @property
     def converted(self) -> bool:
         """Whether the column holds something else than the text that was written."""
         return self.kind not in ("text", "line")

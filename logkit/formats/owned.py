@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _FIRST: Final = "message"  # most other columns show parts of it, if of anything
 _MOST_BYTES: Final = 2**31 - 1  # that a view can point into
 _NOTHING: Final = b""
+_NO_BASE: Final[tuple[Any, Any]] = (_NOTHING, _NOTHING)
 
 
 def owned(frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -50,17 +51,15 @@ def _moved(columns: list[pl.Series]) -> tuple[list[pl.Series], int] | None:
     newest = pl.CompatLevel.newest()
     size, cursor = len(columns[0]), 0
     views = np.empty((len(columns), size, 2), np.uint64)
-    nothing: tuple[Any, Any] = (_NOTHING, _NOTHING)
-    parts, base, base_at = [], nothing, None
+    parts, base, base_at = [], _NO_BASE, None
     for column, out in zip(columns, views, strict=True):
         array = (column.rechunk() if column.n_chunks() > 1 else column).to_arrow(compat_level=newest)
         valid, given, *data = array.buffers()
         if array.offset or len(data) > kernels.MOST_BUFFERS:
             return None
-        at = [
-            (buffer.address, buffer.size) for buffer in data
-        ]  # a view names its buffer by a number of the column's own
-        near = base if at == base_at else nothing
+        # A view names its buffer by a number of the column's own.
+        at = [(buffer.address, buffer.size) for buffer in data]
+        near = base if at == base_at else _NO_BASE
         begin, cursor = cursor, kernels.moved(size, cursor, given, valid or _NOTHING, near, data, out)
         if cursor > _MOST_BYTES:
             return None

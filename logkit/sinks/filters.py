@@ -75,9 +75,10 @@ def _one_of(name: str, values: tuple[object, ...], columns: Mapping[str, str], b
     if name not in columns:
         return "true" if None in values else "false"
     column, kind = columns[name], _TYPES[type(dtype_of(name))]
-    value = f"unnest({bound([value for value in values if value is not None])}::{kind}[])"
-    if kind == "TIMESTAMPTZ":
-        value = f"make_timestamptz({value.replace(kind, 'BIGINT')})"
+    instants = kind == "TIMESTAMPTZ"  # given as µs since 1970
+    value = f"unnest({bound([value for value in values if value is not None])}::{'BIGINT' if instants else kind}[])"
+    if instants:
+        value = f"make_timestamptz({value})"
     # A join, not `list_contains`: the other columns are then fetched only of the rows that are found.
     found = f"{column} IN (SELECT {value})"
     return f"({found} OR {column} IS NULL)" if None in values else found

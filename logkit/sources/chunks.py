@@ -65,8 +65,6 @@ def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Ch
     data = bytearray()
     while not cutter.done:
         want = bytes_to_read(span, base + len(carry), options.block_bytes)
-        if span.limit is not None:
-            want = max(0, min(want, span.limit - base - len(carry)))
         needed = len(carry) + want + PAD
         if options.service.wants_events or len(data) < needed:
             data = bytearray(needed)

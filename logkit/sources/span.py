@@ -86,14 +86,15 @@ class Span:
 
 
 def bytes_to_read(span: Span, at: int, block_bytes: int) -> int:
-    """How many bytes to read next where it is read up to `at`: not much behind its end, where its last record mostly
-    ends soon."""
+    """How many bytes to read next where it is read up to `at`: none behind its limit, and not many behind its end,
+    where its last record mostly ends soon."""
+    room = block_bytes if span.limit is None else max(0, min(block_bytes, span.limit - at))
     if span.stop is None:
-        return block_bytes
+        return room
     beyond = span.stop + max(1, block_bytes // _BEYOND)
     left = (beyond if span.limit is None else min(beyond, span.limit)) - at
     if left <= 0:
-        return min(max(1, at - span.stop), block_bytes)
+        return min(max(1, at - span.stop), room)
     return -(-left // -(-left // block_bytes))  # in equal blocks: a small one takes nearly as long
 
 

@@ -34,10 +34,12 @@ def _edges() -> Ints:
     return np.array(edges, np.int64)
 
 
-_EDGES: Final = _edges()
-_BELOW: Final = np.concatenate(([0], _EDGES[:-1]))
-_LOW: Final = np.minimum(_BELOW + 1, _EDGES)
-BINS: Final = len(_EDGES)
+EDGES: Final = _edges()
+"""The largest whole µs of each bin."""
+
+_BELOW: Final = np.concatenate(([0], EDGES[:-1]))
+_LOW: Final = np.minimum(_BELOW + 1, EDGES)
+BINS: Final = len(EDGES)
 """Bins are numbered from 0 to `BINS` - 1."""
 
 FINE: Final = 6  # of a number's bits behind the first one, those that nearly tell its bin
@@ -47,18 +49,15 @@ def _near() -> npt.NDArray[np.int16]:
     """The bin of the least whole us that begin with the same bits, by how many bits they have and their first ones."""
     octave, fraction = np.arange(64)[:, None], np.arange(1 << FINE)
     least = ((1 << FINE) + fraction) << np.maximum(octave - FINE, 0) >> np.maximum(FINE - octave, 0)
-    least = np.where(octave > 45, _EDGES[-1], least)  # that many bits no duration has
-    return np.minimum(np.searchsorted(_EDGES, least), BINS - 1).astype(np.int16).reshape(-1)
+    least = np.where(octave > 45, EDGES[-1], least)  # that many bits no duration has
+    return np.minimum(np.searchsorted(EDGES, least), BINS - 1).astype(np.int16).reshape(-1)
 
 
 NEAR: Final = _near()
 """By which a kernel finds bins."""
 
-EDGES: Final = _EDGES
-"""The largest whole µs of each bin."""
-
 # The value with the least relative error to both ends of its bin: exact where the bin holds one whole number.
-_VALUES: Final[npt.NDArray[np.float64]] = 2.0 * _LOW * _EDGES / (_LOW + _EDGES)
+_VALUES: Final[npt.NDArray[np.float64]] = 2.0 * _LOW * EDGES / (_LOW + EDGES)
 
 
 def microseconds(milliseconds: npt.NDArray[np.float64]) -> Ints:
@@ -75,7 +74,7 @@ def bin_of(us: Ints) -> Ints:
     logs *= _PER_BIN
     bins = np.minimum(np.ceil(logs, out=logs), BINS - 1).astype(np.int64)
     bins -= _BELOW[bins] >= us
-    bins += _EDGES[bins] < us
+    bins += EDGES[bins] < us
     return bins
 
 

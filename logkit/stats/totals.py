@@ -28,9 +28,9 @@ LEVEL_NAMES: Final = (NO_LEVEL, *schema.LEVELS)
 """Names of the level codes 0, 1, 2 … in the tables."""
 
 ERROR_CODE: Final = 1 + schema.ERROR_RANK
-_CELLS: Final = 8  # places for a row each, up to which adding up in place is cheaper than sorting
-
 WARN_CODE: Final = 1 + schema.LEVELS.index("WARN")
+
+_CELLS: Final = 8  # places for a row each, up to which adding up in place is cheaper than sorting
 
 
 @dataclass(frozen=True, slots=True)
