@@ -175,6 +175,12 @@ def test_columns_are_bounded_and_the_rest_is_attributes() -> None:
     assert len(json.loads(one(format, line)["attributes"])) == 95
 
 
+@pytest.mark.parametrize("half", ["time=12:00:05", "date=2026-03-01"])
+def test_of_a_date_and_a_clock_one_alone_is_no_time(half: str) -> None:
+    format = made("date=2026-03-01 time=12:00:05 level=info msg=a\n")
+    assert one(format, f"{half} level=info msg=a")["timestamp"] is None
+
+
 def test_without_a_message_the_record_is_its_own_message() -> None:
     assert one(made(), "level=info user=ann")["message"] == "level=info user=ann"
 

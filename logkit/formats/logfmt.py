@@ -135,10 +135,10 @@ def _read(pairs: Pairs, field: Field, index: Positions, times: TimeRules) -> pl.
     if field.kind == "time":
         return times_of(_text(pairs, index), valid, times, field.detail)
     if field.kind == "moment":
-        clock = _values(pairs, Field("", field.paths[1:]), len(index))
-        both = valid & (clock >= 0)
-        date, time = (_text(pairs, np.where(both, one, -1)).series() for one in (index, clock))
-        text, _ = text_of(date + " " + time)
+        found = [_values(pairs, Field("", (path,)), len(index)) for path in field.paths]
+        both = valid & (found[0] >= 0) & (found[1] >= 0)
+        date, clock = (_text(pairs, np.where(both, one, -1)).series() for one in found)
+        text, _ = text_of(date + " " + clock)
         return times_of(text, both, times)
     if field.kind == "level":
         return levels_of(_text(pairs, index), valid, field.detail)
