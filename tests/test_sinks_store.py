@@ -334,6 +334,23 @@ def test_a_newer_store_is_left_as_it_is(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_an_older_store_goes_on_with_the_columns_it_has(path: Path) -> None:
+    with closing(Store.open(path)) as store:
+        put(store, rows({"message": "first"}))
+    with duckdb.connect(path) as connection:
+        for name, kind in SOMETIMES.items():
+            connection.execute(f'ALTER TABLE events ADD COLUMN "{name}" {kind}')
+        connection.execute("UPDATE logkit_store SET version = 1")
+    with closing(Store.open(path)) as store:
+        put(store, rows({"message": "on"}, offset=10))
+        put(store, rows({"message": "not read", "rejected": True, "reason": "no", "text": "not read"}, offset=20))
+        assert found(store, "message, reason, text, continues") == [
+            ("first", None, None, None),
+            ("on", None, None, None),
+            ("not read", "no", "not read", None),
+        ]
+
+
 def test_a_file_of_a_newer_duckdb_is_left_as_it_is(path: Path) -> None:
     Store.open(path).close()
     data = bytearray(path.read_bytes())
