@@ -18,7 +18,7 @@ from polars.testing import assert_frame_equal
 
 from logkit.formats import kernels
 from logkit.formats.access import Access
-from logkit.formats.base import Facts, Format, Parsed, TimeRules
+from logkit.formats.base import NO_TIME, Facts, Format, Parsed, TimeRules
 from logkit.formats.block import Block, Records, Text, records_of, split_lines
 from logkit.formats.decimals import read_decimals
 from logkit.formats.distinct import distinct
@@ -80,7 +80,7 @@ def told(facts: Facts) -> list[object]:
 def counted(parsed: Parsed) -> Facts:
     """What facts of the same records should say."""
     frame, size = parsed.frame, len(parsed.ok)
-    us = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy()
+    us = frame["timestamp"].cast(pl.Int64).fill_null(NO_TIME).to_numpy()
     level = frame["level"].to_physical().fill_null(NONE).to_numpy()
     duration = frame["duration_ms"].fill_null(np.nan).to_numpy() if "duration_ms" in frame.columns else None
     return Facts(us, level, frame["service"].to_list(), np.arange(size), duration, parsed.ok, "")
@@ -91,6 +91,9 @@ def same_format(format: Template | JsonLines, raw: bytes) -> None:
     first, second = both(lambda: format.starts(split_lines(Block.of(raw))))
     assert first.tolist() == second.tolist()
     same_parsed(*both(lambda: format.parse(records(format, raw), RULES)))
+    for parsed in both(lambda: format.parse(records(format, raw), RULES)):
+        if parsed.facts is not None:
+            assert told(parsed.facts) == told(counted(parsed))
     found, wanted = both(lambda: format.parse(records(format, raw), RULES, stats_only=True))
     same_parsed(found, wanted)
     for facts in both(lambda: format.facts(records(format, raw), RULES)):

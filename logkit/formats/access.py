@@ -74,7 +74,7 @@ class Access:
         else:
             request = frame["message"].str.extract_groups(_REQUEST).struct.unnest()
             frame = frame.hstack([request[name] for name in ("method", "path", "protocol")])
-        return Parsed(frame, parsed.ok, parsed.reason)
+        return Parsed(frame, parsed.ok, parsed.reason, None if self._timed else parsed.facts)
 
     @property
     def _timed(self) -> bool:

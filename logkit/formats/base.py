@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -25,29 +25,18 @@ class TimeRules:
     reference_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
-    """What a format read from `n` records.
-
-    `frame` has `n` rows: `timestamp`, `level`, `service`, `message` (see `schema`) and the format's own
-    fields; rows where `ok` is false hold nothing to be trusted. `reason` says why those were refused.
-    With `stats_only`, only the columns of `schema.STATS_FIELDS` are there (`duration_ms` where the
-    format has it).
-    """
-
-    frame: pl.DataFrame
-    ok: Mask
-    reason: str
+NO_TIME: Final = -(2**63)
+"""In place of a time in µs, of a record that has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What statistics need of `n` records, and no more: no frame is made, no string of every record.
 
-    `us` are times since 1970 in UTC, -1 where a record has none; `level` ranks in `schema.LEVELS`, `levels.NONE` for
+    `us` are times since 1970 in UTC, `NO_TIME` where a record has none; `level` ranks in `schema.LEVELS`, `levels.NONE` for
     none. `service` is each record's place in `services`, the different names, -1 where it names none. `duration_ms` is
     NaN where a record has none, and None where no record can have one. Rows where `ok` is false hold nothing to be
-    trusted; `reason` as in `Parsed`.
+    trusted; `reason` says why those were refused.
     """
 
     us: npt.NDArray[np.int64]
@@ -60,6 +49,22 @@ class Facts:
 
     def __len__(self) -> int:
         return len(self.ok)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a format read from `n` records.
+
+    `frame` has `n` rows: `timestamp`, `level`, `service`, `message` (see `schema`) and the format's own
+    fields; rows where `ok` is false hold nothing to be trusted. `reason` says why those were refused.
+    With `stats_only`, only the columns of `schema.STATS_FIELDS` are there (`duration_ms` where the
+    format has it). `facts` are the same rows' where the format came upon them: statistics need no frame then.
+    """
+
+    frame: pl.DataFrame
+    ok: Mask
+    reason: str
+    facts: Facts | None = None
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from logkit.errors import FormatError
-from logkit.formats.base import Facts
+from logkit.formats.base import NO_TIME, Facts
 from logkit.formats.block import Block, Mask, Text
 from logkit.formats.decimals import read_decimals
 from logkit.formats.distinct import distinct
@@ -76,24 +76,28 @@ def build_frame(
     levels: LevelKind = "words",
     whole: Text | None = None,
     stats_only: bool = False,
+    facts: Facts | None = None,
 ) -> pl.DataFrame:
     """The columns of events, in the schema's order, then the format's own fields as they come.
 
     `us` are times since 1970 in UTC, known where `timed`. Empty fields are null, but for `message`; without a
     `message` the `whole` text is one. Fields of `schema.NUMBERS` are numbers, null where they do not read as such;
-    `duration_s` and its like become `duration_ms`. Rows that are not `ok` hold nulls.
+    `duration_s` and its like become `duration_ms`. Rows that are not `ok` hold nulls. What `facts` of
+    the same rows tell is taken from them.
     """
     sound = bool(ok.all())
     size = len(ok)
     columns = {
         "timestamp": _timestamps(us, timed, ok, size),
-        "level": nulled(_levels(levels, fields, size), ok),
+        "level": nulled(_levels(levels, fields, size) if facts is None else as_levels(facts.level), ok),
         "service": _service(fields, None if sound else ok, size),
     }
+    if facts is not None and facts.duration_ms is not None:
+        columns["duration_ms"] = doubles(facts.duration_ms)
     for name, milliseconds in DURATIONS.items():
-        if name in fields:
+        if name in fields and "duration_ms" not in columns:
             number = _strings(name, fields[name], None if sound else ok).cast(pl.Float64, strict=False)
-            columns.setdefault("duration_ms", number * milliseconds)
+            columns["duration_ms"] = number * milliseconds
     if not stats_only:
         message = fields.get("message", whole)
         columns["message"] = _message(message, None if sound else ok, size)
@@ -120,7 +124,7 @@ def build_facts(
     for name, milliseconds in DURATIONS.items():
         if name in fields and duration is None:
             duration = _numbers(fields[name] if sound is None else _within(fields[name], sound)) * milliseconds
-    return Facts(us if timed.all() else np.where(timed, us, -1), codes, services, service, duration, ok, reason)
+    return Facts(us if timed.all() else np.where(timed, us, NO_TIME), codes, services, service, duration, ok, reason)
 
 
 def _numbers(text: Text) -> npt.NDArray[np.float64]:
@@ -181,6 +185,11 @@ def nulls(dtype: pl.DataType | type[pl.DataType], size: int) -> pl.Series:
 def nulled(series: pl.Series, valid: Mask) -> pl.Series:
     """The series, null where not `valid`."""
     return series if valid.all() else series.zip_with(pl.Series(valid), nulls(series.dtype, len(series)))
+
+
+def doubles(values: npt.NDArray[np.float64]) -> pl.Series:
+    """Numbers as a Float64 series, null where they are NaN."""
+    return pl.Series(values, nan_to_null=True)
 
 
 def _timestamps(us: Ints | None, timed: Mask | None, ok: Mask, size: int) -> pl.Series:

@@ -10,25 +10,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from logkit.formats.base import Facts, Parsed, TimeRules
+from logkit.formats.base import NO_TIME, Facts, Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Positions, Records, Text
-from logkit.formats.columns import nulls
+from logkit.formats.columns import doubles, nulls
 from logkit.formats.distinct import distinct
 from logkit.formats.frames import messages, nothing, ordered, spread, wanted
 from logkit.formats.jsonquery import extract, extract_if_valid, json_texts, valid_json, without
 from logkit.formats.jsonscan import Scan, can_scan, scan
 from logkit.formats.keys import HEAD_RECORDS, Field, Path, Sample, choose_fields
-from logkit.formats.levels import NONE
-from logkit.formats.values import (
-    durations_of,
-    instants_of,
-    integers_of,
-    levels_of,
-    milliseconds_of,
-    ranks_of,
-    text_of,
-    times_of,
-)
+from logkit.formats.levels import NONE, as_levels
+from logkit.formats.values import instants, instants_of, integers_of, milliseconds_of, ranks_of, text_of
 
 REASON: Final = "not a JSON object"
 _DEPTH: Final = 3  # levels of nesting in which the head is searched for the names we know
@@ -85,10 +76,10 @@ class JsonLines:
         if not found.sure.any():
             return self._query(records, fields, times, stats_only=stats_only)
         if found.sure.all():
-            return Parsed(_scanned(found, fields, records, times, stats_only=stats_only), found.sure, REASON)
+            return _scanned(found, fields, records, times, stats_only=stats_only)
         good, odd = np.flatnonzero(found.sure), np.flatnonzero(~found.sure)
         part = self._query(records.take(odd), fields, times, stats_only=stats_only)
-        frame = _scanned(found.take(good), fields, records.take(good), times, stats_only=stats_only)
+        frame = _scanned(found.take(good), fields, records.take(good), times, stats_only=stats_only).frame
         order, ok = np.empty(len(records), np.int64), found.sure.copy()
         order[good], order[odd], ok[odd] = np.arange(len(good)), np.arange(len(good), len(order)), part.ok
         return Parsed(pl.concat([frame, part.frame])[order], ok, REASON)
@@ -99,7 +90,7 @@ class JsonLines:
         if not can_scan(fields):
             return None
         found = scan(records, fields)
-        facts = _facts(found, fields, times)
+        facts = _facts(found.texts, fields, times, found.sure)
         odd = np.flatnonzero(~found.sure)
         if not len(odd):
             return facts
@@ -125,7 +116,8 @@ class JsonLines:
         # Times have a blank behind them.
         columns = [text_of(table.column(index), field.timed) for index, field in enumerate(fields)]
         left = table.column(len(fields)).to_numpy().astype(np.bool_) if more else np.ones(len(chosen), np.bool_)
-        frame = _frame(columns, left, fields, chosen, times, stats_only=stats_only)
+        facts = _facts(columns, fields, times, np.ones(len(chosen), np.bool_))
+        frame = _frame(columns, left, fields, chosen, facts, stats_only=stats_only)
         return Parsed(spread(frame, ok), ok, REASON)
 
 
@@ -178,23 +170,26 @@ def _opening(records: Records) -> Mask:
 
 def _scanned(
     found: Scan, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool
-) -> pl.DataFrame:
-    return _frame(found.texts, found.more(fields), fields, records, times, stats_only=stats_only)
+) -> Parsed:
+    """Records of which a kernel is certain."""
+    facts = _facts(found.texts, fields, times, found.sure)
+    frame = _frame(found.texts, found.more(fields), fields, records, facts, stats_only=stats_only)
+    return Parsed(frame, found.sure, REASON, facts)
 
 
-def _facts(found: Scan, fields: tuple[Field, ...], times: TimeRules) -> Facts:
-    """What statistics need of the records it is certain of."""
-    size = len(found.sure)
-    facts = Facts(np.full(size, -1), np.full(size, NONE, np.uint8), [], np.full(size, -1), None, found.sure, REASON)
-    for field, (text, valid) in zip(fields, found.texts, strict=True):
-        if field.kind == "time":
-            us, ok = instants_of(text, valid, times, field.detail)
-            facts = replace(facts, us=us if ok.all() else np.where(ok, us, -1))
+def _facts(found: Sequence[tuple[Text, Mask]], fields: tuple[Field, ...], times: TimeRules, ok: Mask) -> Facts:
+    """What statistics need of records; of those that are not ok it may say anything."""
+    size = len(ok)
+    facts = Facts(np.full(size, NO_TIME), np.full(size, NONE, np.uint8), [], np.full(size, -1), None, ok, REASON)
+    for field, (text, valid) in zip(fields, found, strict=True):
+        if field.timed:
+            us, read = instants_of(text, valid, times, field.detail)
+            facts = replace(facts, us=us if read.all() else np.where(read, us, NO_TIME))
         elif field.kind == "level":
             facts = replace(facts, level=ranks_of(text, valid, field.detail))
         elif field.kind == "duration":
             facts = replace(facts, duration_ms=milliseconds_of(text, valid, float(field.detail)))
-        else:
+        elif field.column == "service":
             services, service = distinct(text)
             facts = replace(facts, services=services, service=service if valid.all() else np.where(valid, service, -1))
     return facts
@@ -204,7 +199,7 @@ def _merged(facts: Facts, rows: Positions, rest: Parsed) -> Facts:
     """The facts, those of some rows taken from what was parsed of them."""
     frame, size = rest.frame, len(facts)
     us, level, service, ok = facts.us.copy(), facts.level.copy(), facts.service.copy(), facts.ok.copy()
-    us[rows] = frame["timestamp"].cast(pl.Int64).fill_null(-1).to_numpy()
+    us[rows] = frame["timestamp"].cast(pl.Int64).fill_null(NO_TIME).to_numpy()
     level[rows] = frame["level"].to_physical().fill_null(NONE).to_numpy()
     place = {name: at for at, name in enumerate(dict.fromkeys((*facts.services, *frame["service"].drop_nulls())))}
     service[rows] = [-1 if name is None else place[name] for name in frame["service"].to_list()]
@@ -221,7 +216,7 @@ def _frame(
     left: Mask,
     fields: tuple[Field, ...],
     records: Records,
-    times: TimeRules,
+    facts: Facts,
     *,
     stats_only: bool,
 ) -> pl.DataFrame:
@@ -229,7 +224,7 @@ def _frame(
     columns: dict[str, pl.Series] = {}
     lost = np.zeros(len(records), np.bool_)
     for (text, valid), field in zip(found, fields, strict=True):
-        series = _read(field, text, valid, times).rename(field.column)
+        series = _read(field, text, valid, facts)
         columns[field.column] = series
         if field.converted and field.key is not None and series.null_count():
             lost |= series.is_null().to_numpy() & valid
@@ -255,14 +250,15 @@ def _left(rest: pl.Series, records: Records, rows: Mask, fields: tuple[Field, ..
     return rest.scatter(np.flatnonzero(rows), without(json_texts(records.take(rows)), fields))
 
 
-def _read(field: Field, text: Text, valid: Mask, times: TimeRules) -> pl.Series:
+def _read(field: Field, text: Text, valid: Mask, facts: Facts) -> pl.Series:
+    """A field's column."""
     if field.timed:
-        return times_of(text, valid, times, field.detail)
+        return instants(facts.us, facts.us != NO_TIME)
     if field.kind == "level":
-        return levels_of(text, valid, field.detail)
-    if field.kind == "duration":
-        return durations_of(text.series(valid=valid), float(field.detail))
-    series = text.series(valid=None if valid.all() else valid)
+        return as_levels(facts.level)
+    if field.kind == "duration" and facts.duration_ms is not None:
+        return doubles(facts.duration_ms)
+    series = text.series(field.column, None if valid.all() else valid)
     if field.kind == "integer":
         return integers_of(series)
     return series.str.strip_chars_end("\r\n") if field.kind == "line" else series

@@ -99,7 +99,7 @@ def level_codes(text: Text, kind: LevelWords = "words") -> Codes:
 
 def as_levels(codes: Codes, name: str = "level") -> pl.Series:
     """Ranks as a `schema.LEVEL` series; null for `NONE`."""
-    return _ranked().gather(pl.Series(codes, dtype=pl.UInt8)).alias(name)
+    return _ranked()[pl.Series(codes, dtype=pl.UInt8)].alias(name)
 
 
 def levels_from_syslog(numbers: pl.Series) -> pl.Series:

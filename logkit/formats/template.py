@@ -82,21 +82,15 @@ class Template:
         found, fields = self._match(records, times)
         if not stats_only:
             self._lengthen(fields, records)
+        facts = self._facts(found, fields)
         frame = build_frame(
-            fields,
-            found.ok,
-            found.us,
-            found.timed,
-            levels=self.levels,
-            whole=records.whole(),
-            stats_only=stats_only,
+            fields, found.ok, found.us, found.timed, whole=records.whole(), stats_only=stats_only, facts=facts
         )
-        return Parsed(frame, found.ok, self._reason)
+        return Parsed(frame, found.ok, self._reason, facts)
 
     def facts(self, records: Records, times: TimeRules) -> Facts:
         """What statistics need of the records: see `base.Counting`."""
-        found, fields = self._match(records, times)
-        return build_facts(fields, found.ok, found.us, found.timed, levels=self.levels, reason=self._reason)
+        return self._facts(*self._match(records, times))
 
     def explain(self, line: str) -> tuple[int, str] | None:
         """Where a line stops fitting: characters into it, and what was expected there; None where it fits.
@@ -120,6 +114,9 @@ class Template:
         if not self.dash_is_null:
             return found, found.fields
         return found, {name: text if name == MESSAGE else dashes_empty(text) for name, text in found.fields.items()}
+
+    def _facts(self, found: Match, fields: dict[str, Text]) -> Facts:
+        return build_facts(fields, found.ok, found.us, found.timed, levels=self.levels, reason=self._reason)
 
     def _lengthen(self, fields: dict[str, Text], records: Records) -> None:
         """Give a last `{message}` the record's later lines."""

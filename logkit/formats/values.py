@@ -72,7 +72,12 @@ def times_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> pl.
     ("" or "number") changes. No digit may follow a value in the text's block.
     """
     us, ok = instants_of(text, valid, rules, layout)
-    return nulled(pl.Series(us, dtype=pl.Int64).cast(TIMESTAMP), ok)
+    return instants(us, ok)
+
+
+def instants(us: npt.NDArray[np.int64], ok: Mask) -> pl.Series:
+    """Times in µs since 1970 as `schema.TIMESTAMP`, null where not `ok`."""
+    return nulled(pl.Series("timestamp", us).cast(TIMESTAMP), ok)
 
 
 def instants_of(text: Text, valid: Mask, rules: TimeRules, layout: str = "") -> tuple[npt.NDArray[np.int64], Mask]:

@@ -125,7 +125,7 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
     if stats_only and not options.keep and (counted := _count(span, format, chunk, options)) is not None:
         stats, ok = counted
         return _batch(span, chunk, stats, ok, None)
-    events, ok = _parse(span, format, chunk, ~pieces, stats_only)
+    events, ok, facts = _parse(span, format, chunk, ~pieces, stats_only)
     if options.service.wants_events and "rejected" not in events.columns:
         events = events.with_columns(rejected=False, reason=pl.lit(None, pl.String))
     events = options.service.apply(span.path, events)
@@ -136,7 +136,8 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         stats = Stats.of(events.with_columns(*place), masked=masked)
         events = events.with_columns(masked.each(pl.Series(MASK, map(key_of, masked.texts), pl.Int64)))
     else:
-        stats = Stats.of(events)
+        names = options.service.of_path(span.path)
+        stats = Stats.of(events) if facts is None or names is None else Stats.of_facts(_named(facts, *names))
     if not options.keep:
         return _batch(span, chunk, stats, ok, None)
     frame, nbytes = owned(_only(events, wanted).hstack([offset, *_origins(chunk, ok)]))
@@ -206,14 +207,18 @@ def _taken(facts: Facts, rows: Mask) -> Facts:
     )
 
 
-def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bool) -> tuple[pl.DataFrame, Mask]:
-    """The events, with `rejected` and `reason`, and which of them their format could read."""
+def _parse(
+    span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bool
+) -> tuple[pl.DataFrame, Mask, Facts | None]:
+    """The events, with `rejected` and `reason` where one is, which of them their format could read, and the facts of
+    all of them where it has told these.
+    """
     import polars as pl
 
     parsed = format.parse(chunk.records, span.times, stats_only=stats_only)
     ok = parsed.ok & whole
     if ok.all():
-        return parsed.frame, ok
+        return parsed.frame, ok, parsed.facts
     odd = np.flatnonzero(~ok)
     plain: Parsed = _FALLBACK.parse(chunk.records.take(odd), span.times, stats_only=stats_only)
     good = np.flatnonzero(ok)
@@ -227,7 +232,7 @@ def _parse(span: Span, format: Format, chunk: Chunk, whole: Mask, stats_only: bo
         ],
         how="diagonal",
     )
-    return frame[order], ok
+    return frame[order], ok, None
 
 
 def _only(events: pl.DataFrame, wanted: frozenset[str] | None) -> pl.DataFrame:

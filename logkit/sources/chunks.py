@@ -10,6 +10,7 @@ None of them looks at block edges or at other spans, so the events do not depend
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -26,6 +27,7 @@ TAIL_BYTES: Final = 1024
 
 _DECIDE: Final = 4096  # whether a line starts a record is told by this much of it, as it is shown
 _ROUNDS: Final = 8
+_SLACK: Final = 32  # a block has room for a record to finish that is this part of it
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -53,39 +55,53 @@ class Chunk:
         return int(self.offset[-1])
 
 
+class _Spare(threading.local):
+    """The memory that a thread has read its last block into: other memory would have to be found and cleared first."""
+
+    data = bytearray()
+
+
+_spare = _Spare()
+
+
 def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Chunk]:
     """Read a span from `reader`, which stands at `read_from(span)`. Chunks come in order, without gaps between.
 
     The last one may be `held`. Bytes behind the last chunk (an unfinished line of a growing source) are left to
     a later span, and so is a byte order mark alone. Any bytes are fine; errors are those of `reader`.
-    A chunk is good until the next one is asked for: its memory is used again, unless the user's `service=` sees it.
+    A chunk is good until the next one, or the end, is asked for: its memory is used again, by the thread's next span as
+    well, unless the user's `service=` sees it.
     """
     cutter = _Cutter(span, options.max_record_bytes)
     base, carry, before = read_from(span), memoryview(b""), ord("\n")
-    data = bytearray()
-    while not cutter.done:
-        want = bytes_to_read(span, base + len(carry), options.block_bytes)
-        needed = len(carry) + want + PAD
-        if options.service.wants_events or len(data) < needed:
-            data = bytearray(needed)
-        data[: len(carry)] = carry
-        got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
-        size = len(carry) + got
-        data[size : size + PAD] = bytes(PAD)
-        at_end = got < want or (span.limit is not None and base + size >= span.limit)
-        whole = size if at_end else size - torn(data, size, span.encoding)
-        decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
-        # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
-        final = span.final or (span.compression is not None and tear is None)
-        chunks, used = cutter.cut(decoded, base, at_end, final)
-        for chunk in chunks:
-            yield _finished(chunk, memoryview(data), base, decoded.invalid)
-        # What is left is the open record; it is looked at again together with what follows it.
-        carry = memoryview(data)[used:size]
-        base += used
-        before = int(decoded.raw.bytes[used - 1]) if used else before
-        if tear is not None:
-            raise tear
+    data, _spare.data = _spare.data, bytearray()
+    try:
+        while not cutter.done:
+            want = bytes_to_read(span, base + len(carry), options.block_bytes)
+            needed = len(carry) + want + PAD
+            if options.service.wants_events or len(data) < needed:
+                data = bytearray(needed + needed // _SLACK)
+            data[: len(carry)] = carry
+            got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
+            size = len(carry) + got
+            data[size : size + PAD] = bytes(PAD)
+            at_end = got < want or (span.limit is not None and base + size >= span.limit)
+            whole = size if at_end else size - torn(data, size, span.encoding)
+            decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
+            # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
+            final = span.final or (span.compression is not None and tear is None)
+            chunks, used = cutter.cut(decoded, base, at_end, final)
+            for chunk in chunks:
+                yield _finished(chunk, memoryview(data), base, decoded.invalid)
+            # What is left is the open record; it is looked at again together with what follows it.
+            carry = memoryview(data)[used:size]
+            base += used
+            before = int(decoded.raw.bytes[used - 1]) if used else before
+            if tear is not None:
+                raise tear
+    finally:
+        if not options.service.wants_events:
+            _spare.data = data
 
 
 def first_record(span: Span, reader: Reader, options: ReadOptions) -> int | None:
