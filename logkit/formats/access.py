@@ -70,7 +70,7 @@ class Access:
         parsed = self.inner.parse(records, times, stats_only=stats_only and not self._timed)
         frame = _with_extra(parsed.frame) if self._timed else parsed.frame
         if stats_only:
-            frame = frame.select([name for name in STATS_FIELDS if name in frame.columns])
+            frame = frame.select_seq([name for name in STATS_FIELDS if name in frame.columns])
         else:
             request = frame["message"].str.extract_groups(_REQUEST).struct.unnest()
             frame = frame.hstack([request[name] for name in ("method", "path", "protocol")])
@@ -86,7 +86,7 @@ def _with_extra(frame: pl.DataFrame) -> pl.DataFrame:
     seconds = pl.coalesce(extra.str.extract(_SECONDS), extra.str.extract(_BARE)).cast(pl.Float64, strict=False)
     written = extra.str.extract_groups(_MILLISECONDS)
     milliseconds = pl.coalesce(written.struct.field("keyed"), written.struct.field("number"))
-    return frame.with_columns(
+    return frame.with_columns_seq(
         pl.coalesce(milliseconds.cast(pl.Float64, strict=False), seconds * 1e3).alias("duration_ms"),
         extra.str.extract(_TRACE).alias("trace_id"),
     )

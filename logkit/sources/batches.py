@@ -127,14 +127,14 @@ def batch_of(span: Span, chunk: Chunk, options: ReadOptions) -> Batch:
         return _batch(span, chunk, stats, ok, None)
     events, ok, facts = _parse(span, format, chunk, ~pieces, stats_only)
     if options.service.wants_events and "rejected" not in events.columns:
-        events = events.with_columns(rejected=False, reason=pl.lit(None, pl.String))
+        events = events.with_columns_seq(rejected=False, reason=pl.lit(None, pl.String))
     events = options.service.apply(span.path, events)
     offset = pl.Series("offset", chunk.offset[:-1])
     if options.patterns:
         masked = mask(events["message"])
         place = (pl.lit(span.source).alias("source"), pl.lit(span.generation).alias("generation"), offset)
-        stats = Stats.of(events.with_columns(*place), masked=masked)
-        events = events.with_columns(masked.each(pl.Series(MASK, map(key_of, masked.texts), pl.Int64)))
+        stats = Stats.of(events.with_columns_seq(*place), masked=masked)
+        events = events.with_columns_seq(masked.each(pl.Series(MASK, map(key_of, masked.texts), pl.Int64)))
     else:
         names = options.service.of_path(span.path)
         stats = Stats.of(events) if facts is None or names is None else Stats.of_facts(_named(facts, *names))
@@ -240,7 +240,7 @@ def _only(events: pl.DataFrame, wanted: frozenset[str] | None) -> pl.DataFrame:
     if wanted is None:
         return events
     kept = wanted | (frozenset(COMMON) - _ASKED)
-    return events.select([name for name in events.columns if name in kept])
+    return events.select_seq([name for name in events.columns if name in kept])
 
 
 def _origins(chunk: Chunk, ok: Mask) -> Iterator[pl.Series]:
@@ -270,4 +270,4 @@ def _completed(frame: pl.DataFrame) -> pl.DataFrame:
             columns.append(pl.lit(False).alias(name))
         else:
             columns.append(pl.lit(None, COMMON.get(name) or frame.schema[name]).alias(name))
-    return frame.select(columns)
+    return frame.select_seq(columns)

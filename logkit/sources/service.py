@@ -111,10 +111,10 @@ class ServiceRule:
         fallback = pl.lit(service_of_path(path), pl.String)
         own = pl.col("service") if "service" in events.columns else pl.lit(None, pl.String)
         if chosen is None:
-            return events.with_columns(service=pl.coalesce(own, fallback))
+            return events.with_columns_seq(service=pl.coalesce(own, fallback))
         if isinstance(chosen, pl.Series):
-            return events.with_columns(service=pl.coalesce(pl.lit(chosen.cast(pl.String)), own, fallback))
-        return events.with_columns(service=pl.lit(str(chosen), pl.String))
+            return events.with_columns_seq(service=pl.coalesce(pl.lit(chosen.cast(pl.String)), own, fallback))
+        return events.with_columns_seq(service=pl.lit(str(chosen), pl.String))
 
 
 @lru_cache(maxsize=64)
