@@ -45,7 +45,7 @@ class Settings:
     workers: int = 0
     queue_size: int = 64
     span_bytes: int = 32 << 20
-    block_bytes: int = 4 << 20
+    block_bytes: int = 8 << 20
     max_record_bytes: int = 1 << 20
     poll_seconds: float = 2.0
     idle_flush_seconds: float = 1.0

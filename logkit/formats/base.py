@@ -33,10 +33,10 @@ NO_TIME: Final = -(2**63)
 class Facts:
     """What statistics need of `n` records, and no more: no frame is made, no string of every record.
 
-    `us` are times since 1970 in UTC, `NO_TIME` where a record has none; `level` ranks in `schema.LEVELS`, `levels.NONE` for
-    none. `service` is each record's place in `services`, the different names, -1 where it names none. `duration_ms` is
-    NaN where a record has none, and None where no record can have one. Rows where `ok` is false hold nothing to be
-    trusted; `reason` says why those were refused.
+    `us` are times since 1970 in UTC, `NO_TIME` where a record has none; `level` ranks in `schema.LEVELS`,
+    `levels.NONE` for none. `service` is each record's place in `services`, the different names, -1 where it names none.
+    `duration_ms` is NaN where a record has none, and None where no record can have one. Rows where `ok` is false hold
+    nothing to be trusted; `reason` says why those were refused.
     """
 
     us: npt.NDArray[np.int64]

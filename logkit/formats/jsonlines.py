@@ -168,9 +168,7 @@ def _opening(records: Records) -> Mask:
     return opening
 
 
-def _scanned(
-    found: Scan, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool
-) -> Parsed:
+def _scanned(found: Scan, fields: tuple[Field, ...], records: Records, times: TimeRules, *, stats_only: bool) -> Parsed:
     """Records of which a kernel is certain."""
     facts = _facts(found.texts, fields, times, found.sure)
     frame = _frame(found.texts, found.more(fields), fields, records, facts, stats_only=stats_only)

@@ -33,11 +33,11 @@ class Scan:
 
     def more(self, fields: Sequence[Field]) -> Mask:
         """Which records have keys that the fields do not account for."""
-        left = self.keys
+        held = np.zeros(len(self.keys), np.uint16)
         for field, there in zip(fields, self.first, strict=True):
             if field.key is not None:
-                left = left - there
-        result: Mask = left > 0
+                held += there
+        result: Mask = self.keys > held
         return result
 
 

@@ -28,13 +28,13 @@ def digest(last: bytes | memoryview) -> bytes:
 class ReadOptions:
     """How to read, the same for all spans of a monitor. Sizes in bytes.
 
-    `block_bytes` are taken from a file at a time: about what stays in a core's cache while it is parsed.
+    `block_bytes` are taken from a file at a time: so many that what a block costs whatever is in it is little.
     A record longer than `max_record_bytes` is cut into pieces of that size, measured from its start.
     `keep` says whether rows are wanted or statistics alone, `columns` which ones (None: all), `patterns` whether
     messages are masked and counted.
     """
 
-    block_bytes: int = 4 << 20
+    block_bytes: int = 8 << 20
     max_record_bytes: int = 1 << 20
     keep: bool = True
     columns: frozenset[str] | None = None
