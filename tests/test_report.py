@@ -8,11 +8,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 import logkit
 from logkit.demo import write_incident
 from logkit.errors import PathError, SettingError
 from logkit.snapshot import Snapshot
+from logkit.views.plots import Plots
+from logkit.views.report.figures import figure
 from logkit.views.report.html import tag
 from logkit.views.report.markdown import _code, _plain
 from logkit.views.report.prepare import shown
@@ -243,3 +246,17 @@ def test_a_report_never_replaces_a_log(tmp_path: Path) -> None:
     snap = logkit.read(log, progress=False)
     with pytest.raises(SettingError, match="beside the logs"):
         snap.report(log, window=("2026-03-01", "2026-03-02"))
+
+
+def test_names_that_take_all_the_room_leave_some_for_the_data() -> None:
+    found = []
+
+    def draw(_: Plots, ax: Axes) -> None:
+        ax.barh([0], [1])
+        ax.set_yticks([0], ["W" * 200])
+        ax.set_title("W\n" * 40)
+        found.append(ax)
+
+    figure(snapshot(part(rows({"message": "one"}))), str, draw, "", ("",), (2.0, 2.0))
+    assert len(found) == 2
+    assert all(min(ax.get_position().width, ax.get_position().height) >= 0.099 for ax in found)

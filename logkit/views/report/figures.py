@@ -32,7 +32,8 @@ _STYLE: Final[Any] = {
 _SVG_DPI: Final = 72
 _IMAGE_DPI: Final = 100  # of what SVG holds as pixels: the heat map
 _AXES: Final = (0.12, 0.2, 0.88, 0.95)  # left, bottom, right, top: what is left of them when all is labelled, about
-_PAD: Final = 0.04
+_PAD: Final = 0.04  # inches
+_LEAST: Final = 0.1
 
 
 def figure(
@@ -67,9 +68,7 @@ def _fit(canvas: Canvas) -> None:
     """
     width, height = canvas.get_size_inches()
     axes, box = canvas.subplotpars, canvas.get_tightbbox()
-    canvas.subplots_adjust(
-        axes.left + (_PAD - box.x0) / width,
-        axes.bottom + (_PAD - box.y0) / height,
-        axes.right + (width - _PAD - box.x1) / width,
-        axes.top + (height - _PAD - box.y1) / height,
-    )
+    left, bottom = axes.left + (_PAD - box.x0) / width, axes.bottom + (_PAD - box.y0) / height
+    right, top = axes.right + (width - _PAD - box.x1) / width, axes.top + (height - _PAD - box.y1) / height
+    # Where names take all there is, what stands on the right or above is cut, not the data.
+    canvas.subplots_adjust(left, bottom, max(right, left + _LEAST), max(top, bottom + _LEAST))
