@@ -36,7 +36,7 @@ THREADS = {"threading", "_thread", "queue", "concurrent", "multiprocessing"}
 WIDGETS = {"ipywidgets", "bqplot", "anywidget", "traitlets"}
 
 ONLY_IN: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(THREADS, ("engine", "sinks.http", "views.panel", "lab", "demo")),
+    **dict.fromkeys(THREADS, ("engine", "sinks.http", "views.panel", "views.report.aside", "lab", "demo")),
     **dict.fromkeys(WIDGETS, ("views",)),
     "matplotlib": ("views", "lab"),
     "dask": ("cluster",),

@@ -5,14 +5,19 @@ from __future__ import annotations
 import html.parser
 import re
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 import logkit
 from logkit.demo import write_incident
 from logkit.errors import PathError, SettingError
 from logkit.snapshot import Snapshot
+from logkit.views.plots import Plots
+from logkit.views.report.aside import aside
+from logkit.views.report.figures import figure
 from logkit.views.report.html import tag
 from logkit.views.report.markdown import _code, _plain
 from logkit.views.report.prepare import shown
@@ -243,3 +248,35 @@ def test_a_report_never_replaces_a_log(tmp_path: Path) -> None:
     snap = logkit.read(log, progress=False)
     with pytest.raises(SettingError, match="beside the logs"):
         snap.report(log, window=("2026-03-01", "2026-03-02"))
+
+
+def test_names_that_take_all_the_room_leave_some_for_the_data() -> None:
+    found = []
+
+    def draw(_: Plots, ax: Axes) -> None:
+        ax.barh([0], [1])
+        ax.set_yticks([0], ["W" * 200])
+        ax.set_title("W\n" * 40)
+        found.append(ax)
+
+    figure(snapshot(part(rows({"message": "one"}))), str, draw, "", ("",), (2.0, 2.0))
+    assert len(found) == 2
+    assert all(min(ax.get_position().width, ax.get_position().height) >= 0.099 for ax in found)
+
+
+def test_what_goes_wrong_aside_goes_wrong_for_who_asked() -> None:
+    def ask() -> int:
+        raise ZeroDivisionError("aside")
+
+    with pytest.raises(ZeroDivisionError, match="aside"), aside(ask) as answer:
+        answer()
+    with aside(lambda: threading.current_thread().name) as name:
+        assert name() == "logkit-report"
+    assert "logkit-report" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_report_about_a_time_without_events_says_so_and_writes_nothing(tmp_path: Path) -> None:
+    snap = snapshot(part(rows({"timestamp": NOON, "message": "one"}, {"timestamp": NOON + SECOND, "message": "two"})))
+    with pytest.raises(SettingError, match="expected events in the window, found none"):
+        snap.report(tmp_path / "r.html", window=("2026-03-01 10:00", "2026-03-01 10:01"))
+    assert list(tmp_path.iterdir()) == []

@@ -10,7 +10,7 @@ import polars as pl
 from logkit import schema
 from logkit.analysis import naming, rows
 from logkit.analysis.columns import PATTERN, PLACE
-from logkit.analysis.dimensions import MAX_VALUES
+from logkit.analysis.dimensions import MAX_VALUES, measures
 from logkit.analysis.groups import INSIDE, LABELS, MULTIPLIER, OUTSIDE, PRIME, VALUES, Side, counted, thinned
 from logkit.analysis.windows import Window
 from logkit.stats import NO_LEVEL
@@ -30,6 +30,7 @@ _EXTENTS: Final[dict[str, pl.DataType]] = {
 }
 
 
+_COMMON: Final = ("level", "service", "rejected")
 _LOOKED_AT: Final = 50_000
 _BATCH_ROWS: Final = 122_880
 _LONG_AGO: Final = 1 << 58
@@ -46,6 +47,8 @@ class Stored:
         self._bits = 0
         self._inside = self._outside = self._block = ""
         self._is_rest = self._is_timed = False
+        self._measures = measures(snapshot)
+        self._common: pl.DataFrame | None = None
 
     def spread(self, side: Side | None) -> tuple[Side | None, Side | None]:
         """A side as the stored rows are asked for it (truths by their number), and as those in memory are."""
@@ -110,33 +113,46 @@ class Stored:
         """See `Groups.cells`."""
         if name == PATTERN:
             return self._patterns()
+        if name in _COMMON:
+            return self._common_cells(name)
         column = self._query.columns.get(naming.own_name(self._snapshot, self._kept.view, name))
         if column is None:
             return _NO_CELLS
-        own = f"{column} IS NOT NULL" if name != "level" else "service IS NOT NULL"
-        if name not in ("path", "level", "service"):
+        own = f"{column} IS NOT NULL"
+        if name != "path":
             first = (
                 f"(SELECT {column} AS key FROM main.events WHERE {self._query.condition} AND {own} LIMIT {_LOOKED_AT})"
             )
             ((many,),) = self._query.connection.sql(f"SELECT count(DISTINCT key) FROM {first}").fetchall()
             if many > MAX_VALUES:
                 return None
-        found = self._counts(column, own)
-        if name == "level":  # as text only here: DuckDB would make one for each of millions of rows
-            return found.with_columns(pl.col("key").cast(pl.String).fill_null(NO_LEVEL))
-        return found
-
-    def _counts(self, key: str, own: str) -> pl.DataFrame:
-        found = self._asked(f"{key} AS key, {self._block}, count(*)::DOUBLE AS x", rest=f" AND {own} GROUP BY ALL")
+        found = self._asked(f"{column} AS key, {self._block}, count(*)::DOUBLE AS x", rest=f" AND {own} GROUP BY ALL")
         return self._labelled(found).select("key", *LABELS, "x")
+
+    def _counted(self) -> pl.DataFrame:
+        """What every row has, counted in one go: _COMMON, the number of the masked message, group, block, x; and of
+        each measure how many rows have it. A masked message is nearly always of one service and level."""
+        if self._common is None:
+            number = self._query.columns.get(schema.MASK, "NULL::BIGINT")
+            sizes = (
+                f"count(*) FILTER (isfinite({self._query.columns.get(name, 'NULL')}::DOUBLE)) AS n{at}"
+                for at, name in enumerate(self._measures)
+            )
+            what = (*_COMMON, f"{number} AS {schema.MASK}", self._block, "count(*)::DOUBLE AS x", *sizes)
+            self._common = self._labelled(self._asked(", ".join(what), rest=" GROUP BY ALL"))
+        return self._common
+
+    def _common_cells(self, name: str) -> pl.DataFrame:
+        found = self._counted().filter(pl.col("service" if name == "level" else name).is_not_null())
+        key = pl.col(name) if name != "level" else pl.col(name).cast(pl.String).fill_null(NO_LEVEL)
+        return counted(found.with_columns(key.alias("key")), pl.col("x").sum())
 
     def _patterns(self) -> pl.DataFrame:
         named, ids = self._snapshot.named, naming.ids(self._snapshot, self._kept.view)
         assert named is not None
         if ids is not None:
-            number = self._query.columns.get(schema.MASK, "NULL::BIGINT")
-            found = self._counts(number, "true").rename({"key": schema.MASK}).join(ids, on=schema.MASK)
-            return counted(found.rename({PATTERN: "key"}), pl.col("x").sum())
+            found = self._counted().join(ids, on=schema.MASK)
+            return counted(found.with_columns(pl.col(PATTERN).alias("key")), pl.col("x").sum())
         # Only messages tell: they are looked at some at a time.
         what = f"{self._inside} AS inside, {self._outside} AS outside, message, {self._block}"
         parts = [_NO_CELLS]
@@ -147,10 +163,8 @@ class Stored:
 
     def sizes(self, name: str) -> pl.DataFrame:
         """See `Groups.sizes`."""
-        column = self._query.columns.get(name, "NULL")
-        block = '(CASE WHEN "timestamp" IS NULL THEN NULL ELSE 0 END)::BIGINT AS block'
-        found = self._asked(f"service, {block}, count(*) AS n", rest=f" AND isfinite({column}::DOUBLE) GROUP BY ALL")
-        return self._labelled(found).group_by("service", "group").agg(pl.col("n").sum())
+        n = pl.col(f"n{self._measures.index(name)}").sum()
+        return self._counted().group_by("service", "group").agg(n.alias("n")).filter(pl.col("n") > 0)
 
     def values(self, name: str, steps: pl.DataFrame) -> pl.DataFrame:
         """See `Groups.values`."""

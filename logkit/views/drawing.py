@@ -107,7 +107,8 @@ def time_axis(ax: Axes, first_us: int, last_us: int) -> None:
     """The x axis as times of day in UTC, from the first to the last."""
     from matplotlib import dates
 
-    locator = dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=9)  # type: ignore[no-untyped-call]
+    most = min(max(int(1.7 * ax.bbox.width / ax.figure.dpi), 4), 9)  # on narrow axes more would touch
+    locator = dates.AutoDateLocator(tz="UTC", minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz="UTC"))  # type: ignore[no-untyped-call]
     ax.set_xlim(first_us / DAY_US, last_us / DAY_US)

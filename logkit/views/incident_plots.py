@@ -78,13 +78,13 @@ def error_rates(ax: Axes | None, snapshot: Snapshot, width: Any, say: Say) -> Ax
         interpolation="nearest",
     )
     ax.set_yticks(np.arange(len(names)), [drawable(say(name), 28) for name in names], parse_math=False)
-    ax.set_yticks(np.arange(len(names) - 1) + 0.5, minor=True)
-    ax.grid(axis="y", which="minor", color="white", linewidth=2)
-    ax.tick_params(axis="y", which="both", length=0)
+    ax.tick_params(axis="y", length=0)
+    ax.hlines(np.arange(len(names) - 1) + 0.5, low / DAY_US, high / DAY_US, color="white", linewidth=2)
     time_axis(ax, low, high)
     for spine in ax.spines.values():
         spine.set_visible(False)
-    bar = ax.figure.colorbar(drawn, ax=ax, pad=0.015, aspect=12, ticks=[0, 0.05, 0.25, 0.5, 1])
+    beside = ax.inset_axes((1.015, 0.0, 0.035, 1.0))
+    bar = ax.figure.colorbar(drawn, cax=beside, ticks=[0, 0.05, 0.25, 0.5, 1])
     bar.ax.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     bar.set_label(f"errors of events\nper {duration(width_us)}", fontsize=9)
     bar.outline.set_visible(False)
@@ -102,7 +102,7 @@ def _rows_in_trouble(snapshot: Snapshot, cells: pl.DataFrame) -> list[str]:
 
 def latency(ax: Axes | None, snapshot: Snapshot, service: str | None, say: Say) -> Axes:
     """See `Plots.latency`."""
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter, NullLocator
 
     ax = _checked(ax) or new_axes(9.0, 2.8)
     stats = snapshot.stats
@@ -131,7 +131,7 @@ def latency(ax: Axes | None, snapshot: Snapshot, service: str | None, say: Say) 
     ax.plot(x, values[0.5], color=SERIES_COLOURS[0], linewidth=1.6, label="median (p50)")
     ax.set_yscale("log")
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
-    ax.yaxis.set_minor_formatter(NullFormatter())
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.set_ylabel(f"duration (ms)\nper {duration(width)}")
     time_axis(ax, int(at[0]), int(at[-1]) + width)
     quiet(ax, grid="y")
@@ -213,7 +213,14 @@ def waterfall(ax: Axes | None, events: pd.DataFrame, identity: str, say: Say) ->
     ax.scatter(stop[points], rows[points], 26, [colours[name] for name in shown["service"][points]], zorder=3)
     failed = shown["level"].isin(schema.LEVELS[schema.ERROR_RANK :])
     ax.scatter(
-        stop[failed], rows[failed], 90, facecolors="none", edgecolors=LEVEL_COLOURS["ERROR"], linewidths=1.6, zorder=4
+        stop[failed],
+        rows[failed],
+        90,
+        facecolors="none",
+        edgecolors=LEVEL_COLOURS["ERROR"],
+        linewidths=1.6,
+        zorder=4,
+        clip_on=False,
     )
     labels = [
         f"{drawable(say(service), 14)}  {drawable(say(_without(message, identity)), 52)}"

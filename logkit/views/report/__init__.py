@@ -1,7 +1,7 @@
 """The incident report: one file to send, as HTML that needs nothing else, or as Markdown.
 
-`facts` asks the snapshot, `chapters` and `sentences` make a `document` of it, `prepare` and `redact` go over every text
-that came out of a log, `html` and `markdown` write it down.
+`facts` asks the snapshot (the longest question `aside`), `chapters` and `sentences` make a `document` of it, `prepare`
+and `redact` go over every text that came out of a log, `html` and `markdown` write it down.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from logkit.analysis.windows import window_of
 from logkit.errors import PathError, SettingError
 from logkit.sinks import registry
 from logkit.views.report import html, markdown
-from logkit.views.report.chapters import document
+from logkit.views.report.aside import aside
+from logkit.views.report.chapters import document, drawing, pictures
 from logkit.views.report.document import Paragraph
 from logkit.views.report.facts import gather
 from logkit.views.report.prepare import prepared
@@ -51,8 +53,13 @@ def write(
     said = tuple(part.strip() for note in ([notes] if isinstance(notes, str) else notes) for part in note.split("\n\n"))
     store = snapshot.capture.store
     with nullcontext() if store is None else store.held_open():
-        facts = gather(snapshot, window, baseline)
-        made = document(snapshot, facts, title, tuple(part for part in said if part), redactor, render is html.render)
+        meant = window_of(snapshot, window)
+        drawn = drawing(snapshot, redactor, render is html.render)
+        # DuckDB and Polars count without the GIL what Matplotlib does not need.
+        with aside(lambda: snapshot.compare(meant, baseline)) as compared:
+            timeline = pictures(snapshot, meant, drawn)
+            facts = gather(snapshot, meant, compared)
+        made = document(snapshot, facts, title, tuple(part for part in said if part), timeline, drawn)
     made = prepared(made, redactor)
     made = replace(made, blocks=(*made.blocks, Paragraph((redactor.sentence(),), small=True)))
     _save(target, render(made))

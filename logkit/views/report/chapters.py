@@ -27,6 +27,7 @@ from logkit.views.style import count, number, share
 if TYPE_CHECKING:
     import pandas as pd
 
+    from logkit.analysis.windows import Window
     from logkit.snapshot import Snapshot
     from logkit.views.report.facts import Facts
 
@@ -37,22 +38,27 @@ Draws = Callable[..., tuple[Figure, ...]]
 None where pictures cannot be shown."""
 
 
-def document(
-    snapshot: Snapshot, facts: Facts, title: str, notes: tuple[str, ...], redact: Callable[[str], str], pictures: bool
-) -> Document:
-    """The whole report, but for what was redacted; without `pictures` where they cannot be shown."""
+def drawing(snapshot: Snapshot, redact: Callable[[str], str], shown: bool) -> Draws:
+    """What draws the report's figures."""
 
     def drawn(
         draw: Draw, caption: str, alt: Line, inches: tuple[float, float], of: Snapshot = snapshot
     ) -> tuple[Figure, ...]:
-        return (figure(of, redact, draw, caption, alt, inches),) if pictures else ()
+        return (figure(of, redact, draw, caption, alt, inches),) if shown else ()
 
+    return drawn
+
+
+def document(
+    snapshot: Snapshot, facts: Facts, title: str, notes: tuple[str, ...], timeline: tuple[Figure, ...], drawn: Draws
+) -> Document:
+    """The whole report, but for what was redacted; `timeline` are the figures that `pictures` gives."""
     blocks: list[Block] = [
         Keys(keys(facts)),
         Heading("Summary", "summary"),
         Points(summary(snapshot, facts)),
         *_notes(notes),
-        *_timeline(snapshot, facts, drawn),
+        *_timeline(snapshot, facts, timeline),
         *_impact(facts),
         *_changes(facts, drawn),
         *_appeared(facts),
@@ -90,28 +96,36 @@ def _notes(notes: tuple[str, ...]) -> Iterator[Block]:
         yield from (Paragraph((note,)) for note in notes)
 
 
-def _timeline(snapshot: Snapshot, facts: Facts, drawn: Draws) -> Iterator[Block]:
-    yield Heading("Timeline", "timeline")
-    yield from drawn(
-        lambda plots, ax: plots.timeline(ax, bursts=True),
-        "Events over time by level; tinted where a service's error rate or latency was above its usual.",
-        (f"Stacked bars of events over time by level; this report is about {moments(facts.window)}.",),
-        (2.9, 2.7),
-    )
+def pictures(snapshot: Snapshot, window: Window, drawn: Draws) -> tuple[Figure, ...]:
+    """The figures of the timeline, which statistics alone tell."""
     height = 1.1 + 0.3 * min(max(len(snapshot.stats.services), 3), 20)
-    yield from drawn(
-        lambda plots, ax: plots.error_rates(ax),
-        "Share of errors of each service over time; whose trouble began first stands on top. Grey: no events.",
-        ("A heat map of the share of errors, one row per service, from pale for none to dark for all.",),
-        (height, height),
+    found = (
+        *drawn(
+            lambda plots, ax: plots.timeline(ax, bursts=True),
+            "Events over time by level; tinted where a service's error rate or latency was above its usual.",
+            (f"Stacked bars of events over time by level; this report is about {moments(window)}.",),
+            (2.9, 2.7),
+        ),
+        *drawn(
+            lambda plots, ax: plots.error_rates(ax),
+            "Share of errors of each service over time; whose trouble began first stands on top. Grey: no events.",
+            ("A heat map of the share of errors, one row per service, from pale for none to dark for all.",),
+            (height, height),
+        ),
     )
-    if snapshot.stats.bins.height:
-        yield from drawn(
-            lambda plots, ax: plots.latency(ax),
-            "Durations of all events that say one, on a logarithmic scale: median, and bands up to p95 and p99.",
-            ("A line of the median duration over time, and bands up to the 95th and 99th percentile.",),
-            (2.5, 2.5),
-        )
+    if not snapshot.stats.bins.height:
+        return found
+    return found + drawn(
+        lambda plots, ax: plots.latency(ax),
+        "Durations of all events that say one, on a logarithmic scale: median, and bands up to p95 and p99.",
+        ("A line of the median duration over time, and bands up to the 95th and 99th percentile.",),
+        (2.5, 2.5),
+    )
+
+
+def _timeline(snapshot: Snapshot, facts: Facts, figures: tuple[Figure, ...]) -> Iterator[Block]:
+    yield Heading("Timeline", "timeline")
+    yield from figures
     notes = [((f"{row.when:%Y-%m-%d %H:%M:%S}",), (row.text,)) for row in _rows(snapshot.marks)]
     if notes:
         yield Table("What was noted (UTC).", ("time", "note"), tuple(notes))

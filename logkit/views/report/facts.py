@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from logkit import schema
 from logkit.analysis.columns import PATTERN, PLACE, columns
 from logkit.analysis.conditions import Condition
 from logkit.analysis.traces import trace_id
-from logkit.analysis.windows import Window, window_of
+from logkit.analysis.windows import Window
 from logkit.errors import EvidenceLost, NeedsEvents
 
 if TYPE_CHECKING:
@@ -66,16 +66,16 @@ class Facts:
     audit: pd.DataFrame
 
 
-def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
-    """Ask the snapshot all that a report says."""
-    window = window_of(snapshot, given)
+def gather(snapshot: Snapshot, window: Window, compared: Callable[[], pd.DataFrame]) -> Facts:
+    """Ask the snapshot all that a report says; `compared` gives what changed, and is asked for late."""
     lead = max(int(_LEAD * (window.stop_us - window.start_us)), _LEAST_LEAD_US)
     since = Window(window.start_us - lead, window.stop_us).start
     appeared = snapshot.first_seen(since)
     appeared = appeared[appeared["first_seen"] < window.stop]
-    changes = snapshot.compare(window, baseline)
     found = snapshot.propagation(window)
     errors = _errors(snapshot, window)
+    skew = snapshot.skew()
+    changes = compared()
     return Facts(
         window=window,
         since=since,
@@ -85,7 +85,7 @@ def gather(snapshot: Snapshot, given: Any, baseline: Any) -> Facts:
         silences=snapshot.silences(),
         bursts=snapshot.bursts(),
         propagation=found,
-        skew=snapshot.skew(),
+        skew=skew,
         quotes=_quotes(snapshot, window, errors, changes, appeared, found.origin, window.start_us - lead),
         trace=_telling_trace(errors),
         near=_near(snapshot, window),

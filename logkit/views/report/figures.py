@@ -12,6 +12,7 @@ from logkit.views.style import plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
     from logkit.snapshot import Snapshot
 
@@ -30,6 +31,9 @@ _STYLE: Final[Any] = {
 }
 _SVG_DPI: Final = 72
 _IMAGE_DPI: Final = 100  # of what SVG holds as pixels: the heat map
+_AXES: Final = (0.12, 0.2, 0.88, 0.95)  # left, bottom, right, top: what is left of them when all is labelled, about
+_PAD: Final = 0.04  # inches
+_LEAST: Final = 0.1
 
 
 def figure(
@@ -45,15 +49,26 @@ def _svg(plots: Plots, draw: Draw, width: float, height: float) -> bytes:
     from matplotlib import rc_context
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with rc_context(_STYLE):
-        canvas = Canvas(figsize=(width, height), dpi=_SVG_DPI, layout="constrained")
+        canvas = Canvas(figsize=(width, height), dpi=_SVG_DPI)
         FigureCanvasSVG(canvas)
+        canvas.subplots_adjust(*_AXES)
         draw(plots, canvas.add_subplot())
-        # Laid out here, once: savefig would draw a figure that has a layout engine twice.
-        ConstrainedLayoutEngine().execute(canvas)
-        canvas.set_layout_engine(None)
+        _fit(canvas)
         buffer = BytesIO()
         canvas.savefig(buffer, format="svg", dpi=_IMAGE_DPI, metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
+
+
+def _fit(canvas: Canvas) -> None:
+    """Move the axes' edges so that what stands around them fits, and no more.
+
+    One look where Matplotlib's layouts take several: what stands around them keeps its size.
+    """
+    width, height = canvas.get_size_inches()
+    axes, box = canvas.subplotpars, canvas.get_tightbbox()
+    left, bottom = axes.left + (_PAD - box.x0) / width, axes.bottom + (_PAD - box.y0) / height
+    right, top = axes.right + (width - _PAD - box.x1) / width, axes.top + (height - _PAD - box.y1) / height
+    # Where names take all there is, what stands on the right or above is cut, not the data.
+    canvas.subplots_adjust(left, bottom, max(right, left + _LEAST), max(top, bottom + _LEAST))
