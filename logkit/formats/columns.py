@@ -45,7 +45,7 @@ LevelKind = str | tuple[tuple[str, str], ...]
 
 _LEADING_LEVEL: Final = (
     r"^(?:<[0-9]>)?\[?(?:(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)\]?[: ]"
-    r"|((?i:trace|debug|info|notice|warn|warning|error|crit|critical|alert|emerg|fatal|panic))(?:: |\] ))"
+    r"|((?i:trace|debug|info|notice|warn|warning|err|error|crit|critical|alert|emerg|fatal|panic))(?:: |\] ))"
 )
 _SOURCES: Final = {"status": "status", "syslog": "pri"}
 

@@ -7,6 +7,7 @@
     %b %B  name of the month, short or full     %Z           a zone's name out of `ZONES`, or what %z reads
     %a %A  name of the weekday, not compared    %s           since 1970: seconds (also with a fraction), ms, µs or ns,
     %F %T  %Y-%m-%d and %H:%M:%S                             told apart by the number of digits
+                                                %*           a word that says nothing, up to the next blank
 
 Everything else stands for itself; a blank or a `T` between date and clock stand for one another. Several
 layouts are joined by `|`: the first one that fits a row wins; `%|` is a bar itself.
@@ -33,15 +34,15 @@ ZONES: Final[dict[str, int]] = {
 """Names of zones that %Z reads, in minutes east of Greenwich. CST is the American one, BST the British one."""
 
 _TOKEN: Final = re.compile(
-    r"%(?:(?P<code>[YymdeHIMSpbBaAfzZs])|-(?P<short>[mdHIMS])|(?P<digits>[1-9])f|(?P<percent>[%|]))"
+    r"%(?:(?P<code>[YymdeHIMSpbBaAfzZs*])|-(?P<short>[mdHIMS])|(?P<digits>[1-9])f|(?P<percent>[%|]))"
 )
 _BAR: Final = re.compile(r"(?<!%)\|")
 _SHORTHANDS: Final = {"%F": "%Y-%m-%d", "%T": "%H:%M:%S"}
-_WIDTHS: Final = {"Y": 4, "b": 3, "a": 3, "p": 2, "f": 0, "z": 0, "Z": 0, "s": 0, "B": 0, "A": 0}
+_WIDTHS: Final = {"Y": 4, "b": 3, "a": 3, "p": 2, "f": 0, "z": 0, "Z": 0, "s": 0, "B": 0, "A": 0, "*": 0}
 _DATE: Final = frozenset("YymdebBaA")
 _CLOCK: Final = frozenset("HIMS")
 _NUMBERS: Final = frozenset("YymdHIMS")
-_LONGEST: Final = {"z": 7, "Z": 8, "B": 9, "A": 9, "f": 10, "s": 30}
+_LONGEST: Final = {"z": 7, "Z": 8, "B": 9, "A": 9, "f": 10, "s": 30, "*": 64}
 _WORD: Final = 8
 
 

@@ -25,16 +25,17 @@ Codes = npt.NDArray[np.uint8]
 NONE: Final = len(LEVELS)
 """The code of a record without a level."""
 
-LevelWords = Literal["words", "letters", "numbers", "postgres"]
-"""What a level field may say: words only, also single letters, also 10..60 (pino, bunyan), also PostgreSQL's words."""
+LevelWords = Literal["words", "letters", "severities", "numbers", "postgres"]
+"""What a level field may say: words only, also single letters, these and syslog's 0..7, also 10..60 (pino, bunyan),
+also PostgreSQL's words."""
 
 WORDS: Final[dict[str, str]] = {
-    "TRACE": "trace finest finer verbose",
-    "DEBUG": "debug fine dbg debug1 debug2 debug3 debug4 debug5",
+    "TRACE": "trace finest finer verbose trc trac vrb",
+    "DEBUG": "debug fine dbg dbug debu debug1 debug2 debug3 debug4 debug5",
     "INFO": "info inf information informational notice note config log",
     "WARN": "warn warning wrn",
-    "ERROR": "error err severe eror",
-    "FATAL": "fatal ftl critical crit alert emerg emergency panic",
+    "ERROR": "error err severe eror erro",
+    "FATAL": "fatal ftl fata critical crit crt alert emerg emergency panic pnc",
 }
 """The words of each level, in any case."""
 
@@ -48,13 +49,29 @@ LETTERS: Final[dict[str, str]] = {
 }
 """Single letters, read only where a format says that its levels are letters."""
 
+SEVERITIES: Final[dict[str, str]] = {
+    "FATAL": f"{LETTERS['FATAL']} 0 1 2",
+    "ERROR": f"{LETTERS['ERROR']} 3",
+    "WARN": f"{LETTERS['WARN']} 4",
+    "INFO": f"{LETTERS['INFO']} 5 6",
+    "DEBUG": f"{LETTERS['DEBUG']} 7",
+    "TRACE": LETTERS["TRACE"],
+}
+"""Single letters, and syslog's severities."""
+
 NUMBERS: Final[dict[str, str]] = {level: str(10 * rank) for rank, level in enumerate(LEVELS, 1)}
 """pino's and bunyan's numbers."""
 
 POSTGRES: Final[dict[str, str]] = {"INFO": "statement detail hint context query location"}
 """The words PostgreSQL writes in place of a level for the lines that explain the one before."""
 
-_EXTRA: Final[dict[str, dict[str, str]]] = {"words": {}, "letters": LETTERS, "numbers": NUMBERS, "postgres": POSTGRES}
+_EXTRA: Final[dict[str, dict[str, str]]] = {
+    "words": {},
+    "letters": LETTERS,
+    "severities": SEVERITIES,
+    "numbers": NUMBERS,
+    "postgres": POSTGRES,
+}
 _CASE: Final = np.uint64(0x2020202020202020)  # this bit turns A-Z to a-z, and nothing else into a letter
 _KEEP: Final = np.array([(1 << (8 * n)) - 1 for n in range(9)], np.uint64)
 _LENGTH: Final = np.uint64(0x9E3779B97F4A7C15)

@@ -32,7 +32,7 @@ ALIASES: Final[dict[str, tuple[str, ...]]] = {
     "trace_id": ("traceid", "trace", "tr", "ddtraceid", "oteltraceid", "xb3traceid", "logginggoogleapiscomtrace"),
     "span_id": ("spanid", "span", "sp", "ddspanid", "otelspanid", "xb3spanid", "logginggoogleapiscomspanid"),
     "logger": ("logger", "loggername", "loglogger", "target", "sourcecontext", "scopename", "category", "name",
-        "channel", "module", "subsys", "subsystem"),
+        "channel", "module", "subsys", "subsystem", "prefix"),
     "host": ("host", "hostname", "nodename", "machinename", "computername", "computer"),
     "thread": ("thread", "threadname", "processthreadname", "ctx", "threadid", "tid"),
 }  # fmt: skip
@@ -66,7 +66,9 @@ _RESERVED: Final = frozenset((*COMMON, "file", "source", "generation", "seq", "a
 _LONGEST: Final = 48
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
-_TIMELIKE: Final = re.compile(r"(time|timestamp|date|_ts|_at|At|TS|stamp|Time|Date)$")
+_TIMELIKE: Final = re.compile(
+    r"(time|timestamp|date|_ts|_at|At|TS|stamp|Time|Date)(_?(ms|us|ns|sec|Ms|Sec)|_s|Millis)?$"
+)
 
 
 def plain_name(key: str) -> str:
@@ -86,7 +88,7 @@ def column_name(key: str) -> str | None:
 
 
 def sounds_like_time(key: str) -> bool:
-    """Whether a key ends like the name of a time (`started_at`, `EdgeStartTimestamp`)."""
+    """Whether a key ends like the name of a time (`started_at`, `EdgeStartTimestamp`), whose unit may follow."""
     return _TIMELIKE.search(key) is not None
 
 

@@ -16,7 +16,7 @@ import polars as pl
 
 from logkit.formats.base import Parsed, TimeRules
 from logkit.formats.block import Lines, Mask, Positions, Records, Text
-from logkit.formats.levels import read_levels
+from logkit.formats.levels import levels_from_syslog, read_levels
 from logkit.formats.timefinder import WITHIN, Found, find_times, has_time, head
 from logkit.formats.traces import follows, goes_on
 from logkit.schema import TIMESTAMP
@@ -26,7 +26,7 @@ _CAPS: Final = (
     "TRACE|DEBUG[1-5]?|INFO(?:RMATION(?:AL)?)?|NOTICE|NOTE|WARN(?:ING)?|WRN|ERR(?:OR)?|SEVERE|FATAL|CRIT(?:ICAL)?"
     "|ALERT|EMERG(?:ENCY)?|PANIC|VERBOSE"
 )
-_WORD: Final = rf"(?i:{_CAPS}|FINE(?:ST|R)?|CONFIG|DBG|INF|EROR|FTL)"
+_WORD: Final = rf"(?i:{_CAPS}|FINE(?:ST|R)?|CONFIG|TRC|VRB|DBG|DEBU|INF|EROR|ERRO|FTL|FATA|CRT|PNC)"
 _W: Final = "0-9A-Za-z_"  # ASCII only: the automata stay small
 _NAME: Final = rf"[A-Za-z_#][{_W}.$/@-]*"
 _END: Final = r"(?-u:\b)"
@@ -50,10 +50,12 @@ class _Rule:
 
 _BEFORE: Final = (
     _Rule(r"(?:^|[\s\[(<|:/])", _CAPS, r"(?:[\s\])>|:,]|$)"),
-    _Rule(r"^[\[(<]?", _WORD, r"[\])>]?[\s:|,]*$"),
+    _Rule(r"^[\[(<]? ?", _WORD, r" ?[\])>]?[\s:|,]*[\[(<]?$"),
+    _Rule(r"(?:^|,)\x22?", _WORD, r"\x22?,"),
+    _Rule(r"[:|/\[(<]", _WORD, r"[\])>]?[:|,;/ ]*[\[(<]?$"),
     _Rule(r"^[\[(<]?", "[VTDINWEFC]", r"[\])>]?[,:]?\s?[\[(<]?$"),
 )
-"""Levels in what stands before the time: `INFO | 2026-…`, `[DEBUG 2026-…`, `I, [2026-…`, `E0301 …`."""
+"""Levels in what stands before the time: `INFO | 2026-…`, `[Debug] [2026-…`, `[ns:info,2026-…`, `I, [2026-…`."""
 
 _BEHIND: Final = (
     _Rule(r"^[^0-9A-Za-z_=]*(?:(?:[0-9]+|[0-9A-Fa-f]{4,16})[^0-9A-Za-z_=]+)??", _WORD, r"(?:[^0-9A-Za-z_=]|$)"),
@@ -63,14 +65,17 @@ _BEHIND: Final = (
     _Rule(rf"[\[(<|](?:[{_W}.-]+:)?", _WORD, r"[\])>|]"),
     _Rule(r"(?:^|\s)(?:kern|user|mail|daemon|auth|authpriv|syslog|lpr|news|cron|ftp|local[0-7])\.", _WORD, r"\s"),
     _Rule(r"(?:^|\s)", _WORD, " ?: "),
+    _Rule(r"\s{2,}", _WORD, r"\s{2,}"),
+    _Rule(r",\x22?", _WORD, r"\x22?,"),
+    _Rule(r"%[A-Z][0-9A-Z_]*(?:-[A-Z][0-9A-Z_]*)*-", "[0-7]", "-[0-9A-Z_]+ ?: "),
     _Rule(rf"^[ \])]+(?:[0-9]+ +|[{_W}]+ +[0-9]+ +[0-9]+ +)*", "[VDIWEF]", r"[ /]"),
 )
-"""Levels behind the time, the surest first."""
+"""Levels behind the time, the surest first; the digit is the severity in `%LINK-3-UPDOWN: `."""
 
 _BEFORE_NAME: Final = r"^[ \t\])>|:,-]*"
 _NAMES: Final = (
     _Rule(
-        rf"{_BEFORE_NAME}(?:[{_W}.:-]+ +)??(?:[{_W}.:-]+ +)??",
+        rf"{_BEFORE_NAME}(?:[{_W}.:/@-]+ +)??(?:[{_W}.:/@-]+ +)??",
         rf"[A-Za-z_][{_W}./@-]*(?: [A-Z][a-z]+)?(?:\([{_W}.-]+\))?",
         r"\[[0-9]+\]:?[ \t]*",
     ),
@@ -79,13 +84,15 @@ _NAMES: Final = (
         _NAME,
         r"(?: *[\[(][^\])]*[\])]+)?(?:[ \t]*:[ \t]+| +-+ +|[ \t]+\|[ \t]*)",
     ),
-    _Rule(rf"{_BEFORE_NAME}[\[(<]", rf"[A-Za-z_][{_W}.$/-]+", r"[\])>][: \t-]*"),
-    _Rule(r"^(?:\t| ?; ?| :: )", _NAME, r"(?:\t| ?; ?| :: )"),
+    _Rule(rf"{_BEFORE_NAME}", rf"[A-Za-z_][{_W}$]*(?:\.[{_W}$]+)+", rf" [A-Za-z_<][{_W}$<>]*: "),
+    _Rule(rf"{_BEFORE_NAME}[\[(<] *", rf"[A-Za-z_][{_W}.$/-]+", r" *[\])>][: \t-]*"),
+    _Rule(r"^(?:\t| ?[;|] ?| :: )", _NAME, r"(?:\t| ?[;|] ?| :: )"),
     _Rule(r"(?:service|component)=\x22?", _NAME, r"\x22?"),
 )
-"""Who speaks: `name[pid]:`, `logger -` or `name:`, `[name]`, a column `name;`, `service=name`; behind the level if one
-follows the time, else behind the time."""
+"""Who speaks: `name[pid]:`, `logger -` or `name:`, `pack.Class method:`, `[name]`, a column `name;`, `service=name`;
+behind the level if one follows the time, else behind the time."""
 
+_OPEN, _BLANK, _LETTER = b"< A"
 _MAIN: Final = int.from_bytes(b"main", "little")  # a thread's name, never a service's
 
 _SYSLOG: Final = _Rule(
@@ -143,7 +150,7 @@ class Plain:
         name, ends = _names(line, found, level)
         columns = [
             pl.Series("timestamp", found.us, dtype=pl.Int64).cast(TIMESTAMP).set(~pl.Series(found.ok), None),
-            read_levels(level, "letters").alias("level"),
+            _ranked(line, level),
             name.series("service", name.stop > name.start),
         ]
         if not stats_only:
@@ -164,12 +171,23 @@ def _levels(line: Text, found: Found) -> Text:
     return level
 
 
+def _ranked(line: Text, level: Text) -> pl.Series:
+    """The levels that the words mean; without one a syslog priority at the line's start (`<134>`) tells."""
+    found = read_levels(level, "severities").alias("level")
+    bare = np.flatnonzero((line.block.bytes[line.start] == _OPEN) & (level.start == level.stop))
+    if not len(bare):
+        return found
+    priorities = line.take(bare).series().str.extract(r"^<([0-9]{1,3})>")
+    return found.scatter(bare, levels_from_syslog(priorities))
+
+
 def _names(line: Text, found: Found, level: Text) -> tuple[Text, Positions]:
     """The token of each line that names who speaks, and where the text that goes with it ends."""
     name = Text(line.block, line.start.copy(), line.start.copy())
     ends = line.start.copy()
     time_stop = np.where(found.ok, found.stop, line.start)
     leveled = (level.stop > level.start) & (level.start >= time_stop)
+    leveled &= line.block.bytes[level.start] >= _LETTER  # a severity stands in the midst of what it belongs to
     between = Text(line.block, time_stop, np.where(leveled, level.start, time_stop))
     behind = head(Text(line.block, np.where(leveled, level.stop, time_stop), line.stop), _HEADER)
     headed = found.ok | (level.stop > level.start)  # a line of prose has no header to look for a name in
@@ -183,6 +201,8 @@ def _names(line: Text, found: Found, level: Text) -> tuple[Text, Positions]:
     name.stop[main] = name.start[main]
     ahead = Text(line.block, line.start, np.where(found.ok, found.start, line.start))
     _apply((_AHEAD,), ahead, np.flatnonzero((name.start == name.stop) & (ahead.stop > ahead.start)), name)
+    level_itself = (name.start == level.start) & (level.stop > level.start)
+    name.stop[level_itself] = name.start[level_itself]
     return name, ends
 
 
@@ -235,9 +255,14 @@ _SEPARATORS: Final = b" \t,:|"
 
 
 def _skip(line: Text, at: Positions) -> Positions:
-    """Move on over the bracket or quote that closes a token and the separators behind it."""
+    """Move on over the bracket or quote that closes a token, padded or not, and the separators behind it."""
     raw, at = line.block.bytes, at.copy()
-    at += (at < line.stop) & _CLASS[_CLOSERS][raw[at]]
+    closer, padded = at.copy(), np.flatnonzero((at < line.stop) & (raw[at] == _BLANK))
+    while len(padded):
+        closer[padded] += 1
+        padded = padded[(closer[padded] < line.stop[padded]) & (raw[closer[padded]] == _BLANK)]
+    closed = (closer < line.stop) & _CLASS[_CLOSERS][raw[closer]]
+    at[closed] = closer[closed] + 1
     for mark in (_SEPARATORS, b"-", _SEPARATORS):
         todo = np.flatnonzero((at < line.stop) & _CLASS[mark][raw[at]])
         if mark == b"-":

@@ -233,10 +233,16 @@ def _epoch(cursor: Cursor, element: Element) -> None:
     cursor.parts["s"] = np.where(count >= 18, value // 1000, micros)
 
 
+def _word(cursor: Cursor, element: Element) -> None:
+    stop = cursor.block.next(32, cursor.pos)
+    cursor.ok &= stop > cursor.pos
+    cursor.pos = stop
+
+
 _READERS: Final[dict[str, Callable[[Cursor, Element], None]]] = {
     "literal": _literal, "digits": _exact_fraction, "f": _fraction, "p": _half, "z": _zone, "Z": _zone_name,
     "s": _epoch, "e": _fixed, "Y": _number, "y": _number, "m": _number, "d": _number, "H": _number, "I": _number,
-    "M": _number, "S": _number, "b": _month, "B": _month, "a": _weekday, "A": _weekday,
+    "M": _number, "S": _number, "b": _month, "B": _month, "a": _weekday, "A": _weekday, "*": _word,
 }  # fmt: skip
 
 

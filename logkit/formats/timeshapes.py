@@ -42,7 +42,9 @@ _TWO: Final = rf"(?P<hour>[01][0-9]|2[0-4]):(?P<minute>[0-5][0-9]):{_SECOND}"
 _CLOCK: Final = rf"(?P<hour>[01]?[0-9]|2[0-4]):(?P<minute>[0-5][0-9])(?::{_SECOND})?"
 _FULL: Final = rf"(?P<hour>[01]?[0-9]|2[0-4]):(?P<minute>[0-5][0-9]):{_SECOND}"
 _TAIL: Final = rf"{_CLOCK}{_HALF}{_ZONE}"
+_BARE_CLOCK: Final = r"(?P<hour>[0-9]{1,2}):(?P<minute>[0-9]{1,2}):(?P<second>[0-9]{1,2}):(?P<ms>[0-9]{1,3})(?-u:\b)"
 _PACKED: Final = rf"(?P<hour>[01]?[0-9]|2[0-3]):?(?P<minute>[0-5][0-9]):?{_SECOND}"
+_GAP: Final = r"(?:[Tt]|,? {1,2}|\x22?[,;|\t]\x22?)"  # a comma, a bar or a tab where date and clock are columns
 _WEEKDAY: Final = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]{0,6},? +)?"
 
 
@@ -68,12 +70,13 @@ _EPOCH: Final = r"(?P<epoch>1[0-9]{9}(?:\.[0-9]{1,9})?|1[0-9]{12}|1[0-9]{15}|1[0
 _LATER: Final = rf"(?: (?P<later>(?:19|20)[0-9]{{2}}){_EDGE})?"  # ctime has the year last
 
 STRONG: Final = (
-    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}(?:[Tt,]|,? {{1,2}}){_TAIL}"),
+    Shape(rf"{_YEAR}-{_MONTH}-{_DAY}{_GAP}{_TAIL}"),
     Shape(rf"{_YEAR}-{_MONTH1}-{_DAY1}(?:[Tt]| {{1,2}}){_TAIL}"),
     Shape(rf"{_YEAR}[ -]{_NAME}[ -] ?{_DAY1}[ T:]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}/{_MONTH1}/{_DAY1}[ Tt:-]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}\.{_MONTH1}\.{_DAY1}[ Tt:-]{{1,2}}{_TAIL}"),
     Shape(rf"{_YEAR}-(?P<yday>[0-3][0-9]{{2}})[Tt ]{_TAIL}"),
+    Shape(rf"{_YEAR}{_MONTH}{_DAY}[ -]{_BARE_CLOCK}"),
     Shape(rf"{_YEAR}{_MONTH}{_DAY}[ Tt._-]?{_PACKED}{_ZONE}"),
     Shape(rf"{_WEEKDAY}{_DAY1}[ /-]?{_NAME}[ /-]?{_YEAR}[ :T,]{{1,2}}{_TAIL}"),
     Shape(rf"{_WEEKDAY}{_DAY1}[ /-]{_NAME}[ /-](?P<short>[0-9]{{2}})[ :T,]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
@@ -81,21 +84,23 @@ STRONG: Final = (
     Shape(rf"{_WEEKDAY}{_DAY1}[ /-]{_NAME}[ :]{_FULL}{_ZONE}"),
     Shape(rf"{_WEEKDAY}{_NAME}[ -] ?{_DAY1}(?:,? {_YEAR})?,? +{_FULL}{_HALF}{_ZONE}{_LATER}"),
     Shape(rf"(?P<first>[0-9]{{1,2}})[/.-](?P<other>[0-9]{{1,2}})[/.-]{_YEAR},?[ T:]{{1,2}}{_TAIL}"),
-    Shape(rf"(?P<first>[0-9]{{2}})[/.](?P<other>[0-9]{{2}})[/.](?P<last>[0-9]{{2}}),?[ T]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
-    Shape(rf"(?P<first>[0-9]{{1,2}})/(?P<other>[0-9]{{1,2}})/(?P<last>[0-9]{{2}}),?[ T]{{1,2}}{_FULL}{_HALF}{_ZONE}"),
+    Shape(rf"(?P<first>[0-9]{{2}})[/.](?P<other>[0-9]{{2}})[/.](?P<last>[0-9]{{2}}){_GAP}{_FULL}{_HALF}{_ZONE}"),
+    Shape(rf"(?P<first>[0-9]{{1,2}})/(?P<other>[0-9]{{1,2}})/(?P<last>[0-9]{{2}}){_GAP}{_FULL}{_HALF}{_ZONE}"),
     Shape(rf"(?P<first>[0-3][0-9])[/.-](?P<other>[0-3][0-9]) {_TWO}"),
     Shape(rf"{_YEAR}?{_MONTH}{_DAY} {_TWO}", lead=rf"{_EDGE}[IWEFD]"),
     Shape(_EPOCH, lead=r"^[#+\[(<\x22]{0,3}", trail=_EDGE),
     Shape(r"(?P<epoch>1[0-9]{9}\.[0-9]{3,9})", lead="^[0-9]{1,8} +", trail=_EDGE),
     Shape(r"(?P<tai>40000000[0-9a-f]{16})", lead="^@", trail=_EDGE),
+    Shape(r"(?P<hex>[4-7][0-9a-f]{7}\.[0-3][0-9a-f]{7})", lead="^", trail=" 0x"),
 )  # fmt: skip
 """Shapes nobody mistakes for something else, the more specific first: ISO and its relatives, `dd/Mon/yyyy`,
-ctime and syslog, numeric dates with the year last, two-digit years, Android, glog, epochs, TAI64N."""
+ctime and syslog, numeric dates with the year last, two-digit years, Android, glog, epochs, TAI64N, OpenLDAP's seconds
+and nanoseconds in hexadecimal."""
 
 WEAK: Final = (
     Shape(rf"{_YEAR}-{_MONTH}-{_DAY}[_ -](?P<hour>[01][0-9]|2[0-3])[:.-](?P<minute>[0-5][0-9])[:.-]{_SECOND}"),
     Shape(rf"(?P<short>[0-9]{{2}}){_MONTH}{_DAY} {{1,2}}{_PACKED}", trail=_EDGE),
-    Shape(_EPOCH, lead=r"[(=:\x22]", trail=r"[):,\x22 ]"),
+    Shape(_EPOCH, lead=r"[(=:\x22]", trail=r"[):,;|\x22\s]"),
     Shape(rf"{_YEAR}-{_MONTH}-{_DAY}", lead="^[^0-9A-Za-z]{0,2}", trail=_EDGE),
 )
 """Shapes that may well be something else."""
@@ -113,6 +118,8 @@ def read_groups(groups: pl.DataFrame, rules: TimeRules) -> tuple[Ints, Mask]:
         return _epoch(groups["epoch"])
     if "tai" in groups.columns:
         return _tai64n(groups["tai"])
+    if "hex" in groups.columns:
+        return _hexadecimal(groups["hex"])
     size = groups.height
     year = _number(groups, "year")
     if "later" in groups.columns:
@@ -173,6 +180,9 @@ def _clock(groups: pl.DataFrame) -> tuple[Ints, Mask]:
         hour = np.where(written & (hour <= 12), twelve, hour)
     second = _number(groups, "second", 0)
     us = (hour * 3600 + minute * 60) * SECOND + np.where(second == 60, LEAP, second * SECOND)
+    if "ms" in groups.columns:
+        us = us + 1000 * _number(groups, "ms", 0)
+        ok &= (minute < 60) & (second < 60)
     for name in ("fraction", "colon"):
         if name in groups.columns and groups[name].null_count() < groups.height:
             micros = groups[name].fill_null("").str.slice(0, 6).str.pad_end(6, "0").cast(pl.Int64).to_numpy()
@@ -215,3 +225,11 @@ def _tai64n(written: pl.Series) -> tuple[Ints, Mask]:
     seconds = written.str.slice(2, 14).str.to_integer(base=16, strict=False).fill_null(0).to_numpy()
     nanoseconds = written.str.slice(16, 8).str.to_integer(base=16, strict=False).fill_null(0).to_numpy()
     return (seconds - 10) * SECOND + nanoseconds // 1000, seconds > 10
+
+
+def _hexadecimal(written: pl.Series) -> tuple[Ints, Mask]:
+    """Seconds since 1970 and nanoseconds, with a point between them."""
+    seconds, nanoseconds = (
+        written.str.slice(at, 8).str.to_integer(base=16, strict=False).fill_null(0).to_numpy() for at in (0, 9)
+    )
+    return seconds * SECOND + nanoseconds // 1000, nanoseconds < 1_000_000_000
