@@ -27,7 +27,7 @@ from logkit.sources.archives import TornArchive
 from logkit.sources.batches import read_open
 from logkit.sources.chunks import first_record, read_from
 from logkit.sources.identity import HEAD_KEPT_BYTES
-from logkit.sources.reader import Reader, reader_for
+from logkit.sources.reader import Memory, Reader, reader_for
 from logkit.sources.remote import ContentChanged
 from logkit.sources.span import Tail
 
@@ -59,6 +59,7 @@ class Worker:
         self._queue = work
         self._shared = shared
         self._prober = Prober(shared.files, shared.reads, finite=shared.finite)
+        self._memory = Memory()
         self._span: Span | None = None
         self._done_to: int | None = None
         self._last_offset = -1
@@ -112,7 +113,9 @@ class Worker:
             if span.quiet_at is not None and handles.status_of(descriptor).st_size != span.quiet_at:
                 span = replace(span, final=False)  # more has come, which no scan has seen yet
             # Half a character waits for its rest even when the line it ends is flushed: it may still come.
-            batches = read_open(span, descriptor, shared.options, final=shared.finite, watch=reader.around)
+            batches = read_open(
+                span, descriptor, shared.options, final=shared.finite, watch=reader.around, memory=self._memory
+            )
             try:
                 for batch in batches:
                     if not self._deliver(batch, activity) or shared.stopping.is_set():

@@ -18,7 +18,7 @@ from logkit.sources import handles
 from logkit.sources.chunks import Chunk, read_chunks, read_from
 from logkit.sources.handles import Handle
 from logkit.sources.identity import same_content
-from logkit.sources.reader import Reader, opened, reader_for, replaced
+from logkit.sources.reader import Memory, Reader, opened, reader_for, replaced
 from logkit.sources.remote import ContentChanged
 from logkit.sources.span import ReadOptions, Span, Tail
 from logkit.stats import Stats
@@ -78,8 +78,10 @@ def read_open(
     *,
     final: bool,
     watch: Callable[[Reader], Reader] = lambda reader: reader,
+    memory: Memory | None = None,
 ) -> Iterator[Batch]:
-    """As `read_span`, of a file that is open. `final`: it will not grow; `watch` may wrap what is read from.
+    """As `read_span`, of a file that is open. `final`: it will not grow; `watch` may wrap what is read from, `memory`
+    is what blocks are read into.
 
     Raises OSError, `TornArchive`, `ContentChanged` where its content is not, or no longer, what was found when the
     span was planned, or what `service=` raises. What was handed out before is right all the same.
@@ -87,7 +89,7 @@ def read_open(
     if not same_content(handle, span.compression, span.encoding, span.head, span.tail):
         raise ContentChanged(f"expected what was read before, found other content; {span.path!r} is read anew")
     reader = reader_for(handle, span.path, span.compression, span.encoding, read_from(span), final=final)
-    for chunk in read_chunks(span, watch(_IntactReader(reader, handle, span)), options):
+    for chunk in read_chunks(span, watch(_IntactReader(reader, handle, span)), options, memory):
         yield batch_of(span, chunk, options)
 
 

@@ -10,7 +10,6 @@ None of them looks at block edges or at other spans, so the events do not depend
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
@@ -18,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from logkit.formats.block import PAD, Block, Lines, Mask, Positions, Records, split_lines
-from logkit.sources.reader import Reader, TornArchive
+from logkit.sources.reader import Memory, Reader, TornArchive
 from logkit.sources.recode import Decoded, Recoded, decode, torn
 from logkit.sources.span import ReadOptions, Span, Tail, bytes_to_read, digest
 
@@ -27,7 +26,6 @@ TAIL_BYTES: Final = 1024
 
 _DECIDE: Final = 4096  # whether a line starts a record is told by this much of it, as it is shown
 _ROUNDS: Final = 8
-_SLACK: Final = 32  # a block has room for a record to finish that is this part of it
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -55,53 +53,39 @@ class Chunk:
         return int(self.offset[-1])
 
 
-class _Spare(threading.local):
-    """The memory that a thread has read its last block into: other memory would have to be found and cleared first."""
-
-    data = bytearray()
-
-
-_spare = _Spare()
-
-
-def read_chunks(span: Span, reader: Reader, options: ReadOptions) -> Iterator[Chunk]:
+def read_chunks(span: Span, reader: Reader, options: ReadOptions, memory: Memory | None = None) -> Iterator[Chunk]:
     """Read a span from `reader`, which stands at `read_from(span)`. Chunks come in order, without gaps between.
 
     The last one may be `held`. Bytes behind the last chunk (an unfinished line of a growing source) are left to
     a later span, and so is a byte order mark alone. Any bytes are fine; errors are those of `reader`.
-    A chunk is good until the next one, or the end, is asked for: its memory is used again, by the thread's next span as
-    well, unless the user's `service=` sees it.
+    A chunk is good until the next one is asked for, or the next span of the same `memory`, which is used again, unless
+    the user's `service=` sees it.
     """
     cutter = _Cutter(span, options.max_record_bytes)
+    memory = Memory() if memory is None else memory
     base, carry, before = read_from(span), memoryview(b""), ord("\n")
-    data, _spare.data = _spare.data, bytearray()
-    try:
-        while not cutter.done:
-            want = bytes_to_read(span, base + len(carry), options.block_bytes)
-            needed = len(carry) + want + PAD
-            if options.service.wants_events or len(data) < needed:
-                data = bytearray(needed + needed // _SLACK)
-            data[: len(carry)] = carry
-            got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
-            size = len(carry) + got
-            data[size : size + PAD] = bytes(PAD)
-            at_end = got < want or (span.limit is not None and base + size >= span.limit)
-            whole = size if at_end else size - torn(data, size, span.encoding)
-            decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
-            # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
-            final = span.final or (span.compression is not None and tear is None)
-            chunks, used = cutter.cut(decoded, base, at_end, final)
-            for chunk in chunks:
-                yield _finished(chunk, memoryview(data), base, decoded.invalid)
-            # What is left is the open record; it is looked at again together with what follows it.
-            carry = memoryview(data)[used:size]
-            base += used
-            before = int(decoded.raw.bytes[used - 1]) if used else before
-            if tear is not None:
-                raise tear
-    finally:
-        if not options.service.wants_events:
-            _spare.data = data
+    while not cutter.done:
+        want = bytes_to_read(span, base + len(carry), options.block_bytes)
+        needed = len(carry) + want + PAD
+        data = bytearray(needed) if options.service.wants_events else memory.room(needed)
+        data[: len(carry)] = carry
+        got, tear = _fill(reader, memoryview(data)[len(carry) : len(carry) + want])
+        size = len(carry) + got
+        data[size : size + PAD] = bytes(PAD)
+        at_end = got < want or (span.limit is not None and base + size >= span.limit)
+        whole = size if at_end else size - torn(data, size, span.encoding)
+        decoded = decode(data, whole, span.encoding, span.line_end, before, first=base == span.start - 1)
+        # The end of an archive is its end, unless it is a tear: then the rest may still arrive.
+        final = span.final or (span.compression is not None and tear is None)
+        chunks, used = cutter.cut(decoded, base, at_end, final)
+        for chunk in chunks:
+            yield _finished(chunk, memoryview(data), base, decoded.invalid)
+        # What is left is the open record; it is looked at again together with what follows it.
+        carry = memoryview(data)[used:size]
+        base += used
+        before = int(decoded.raw.bytes[used - 1]) if used else before
+        if tear is not None:
+            raise tear
 
 
 def first_record(span: Span, reader: Reader, options: ReadOptions) -> int | None:

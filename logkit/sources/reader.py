@@ -15,12 +15,28 @@ from logkit.sources.handles import Handle
 from logkit.sources.remote import RemoteFile, is_remote
 
 _STEP_BYTES: Final = 256 << 10
+_SLACK: Final = 32  # what a block is to go on with may grow by this part of it before it has to move
 
 
 class Reader(Protocol):
     """Reads on from where it stands, as much as is at hand; no byte at all means the end."""
 
     def readinto(self, view: memoryview) -> int: ...
+
+
+class Memory:
+    """What its owner reads blocks into, one span at a time: other memory would have to be found and cleared first."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def room(self, size: int) -> bytearray:
+        """At least `size` bytes, with anything in them."""
+        if len(self._data) < size:
+            self._data = bytearray(size + size // _SLACK)
+        return self._data
 
 
 class PlainReader:
