@@ -138,16 +138,12 @@ class State:
         with self._lock:
             self.take(batch)
             self._commit_locked(batch)
-            if not batch.held:
-                self._count_locked(batch.stats, batch.events)
 
-    def commit_stored(self, batches: Sequence[Batch], stats: Stats, seq: int, retention: int) -> None:
-        """Commit batches that were taken, and that the store has by now, as one step; `stats` are those of them that
-        are not held."""
+    def commit_stored(self, batches: Sequence[Batch], seq: int, retention: int) -> None:
+        """Commit batches that were taken, and that the store has by now, as one step."""
         with self._lock:
             for batch in batches:
                 self._commit_locked(batch)
-            self._count_locked(stats, sum(batch.events for batch in batches if not batch.held))
             self._version += (seq, retention) != (self._seq, self._retention)
             self._seq, self._retention = seq, retention
 
@@ -172,17 +168,15 @@ class State:
         if batch.held:
             self._held[key] = batch
             return
+        if batch.events:
+            self._parts.append(batch.stats)
+            self._counted += batch.events
         frame = None if self._stored else _frame_of(batch)
         if frame is not None:
             self._frames.append(frame)
             self._kept_events += frame.frame.height
             self._kept_bytes += frame.nbytes
             self._drop_old_locked()
-
-    def _count_locked(self, stats: Stats, events: int) -> None:
-        if events:
-            self._parts.append(stats)
-            self._counted += events
 
     def _drop_old_locked(self) -> None:
         while self._frames and (

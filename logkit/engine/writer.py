@@ -136,13 +136,13 @@ class Writer:
 
     def _commit(self, activity: Activity) -> None:
         finished = [batch for batch in self._batches if not batch.held]
-        sources, stats = self._changed(finished), Stats.sum(batch.stats for batch in finished)
+        sources = self._changed(finished)
         # Else there is nothing to write, or it did take effect and only the news of it was lost.
         if self._store.seq < self._seq and (finished or sources):
             frames = [EventFrame(b.source, b.generation, b.frame) for b in finished if b.frame is not None]
-            self._store.commit(frames, sources, stats)
+            self._store.commit(frames, sources, Stats.sum(batch.stats for batch in finished))
             self._next_commit = time.monotonic() + self._settings.commit_seconds
-        self._state.commit_stored(self._batches, stats, self._store.seq, self._store.retention)
+        self._state.commit_stored(self._batches, self._store.seq, self._store.retention)
         self._written.update({(one.source, one.generation): one for one in sources})
         count, events = len(self._batches) + len(self._marks), sum(batch.events for batch in finished)
         self._batches, self._marks = [], []
@@ -179,7 +179,7 @@ class Writer:
         days = self._settings.keep_days
         oldest = None if days is None else int(time.time() * 1e6 - days * _DAY_US)
         self._store.expire(oldest, self._settings.max_store_bytes)
-        self._state.commit_stored((), Stats.empty(), self._store.seq, self._store.retention)
+        self._state.commit_stored((), self._store.seq, self._store.retention)
         self._next_expiry = time.monotonic() + _EXPIRE_SECONDS
 
 

@@ -51,10 +51,11 @@ def rows_of(frames: Sequence[EventFrame], columns: Mapping[str, str]) -> Rows | 
     for part in frames:
         if part.frame.height:
             alike.setdefault(tuple(part.frame.schema.items()), []).append(part)
-    if not alike:
+    pieces = [piece for parts in alike.values() for piece in _pieces(parts)]
+    if not pieces:
         return None
     newest = pl.CompatLevel.newest()
-    tables = [_joined(parts, known).to_arrow(compat_level=newest) for parts in alike.values()]
+    tables = [_joined(piece, known).to_arrow(compat_level=newest) for piece in pieces]
     table = pa.concat_tables(tables, promote_options="default")
     return Rows(
         tuple(table.column_names),
@@ -70,13 +71,6 @@ def _value(name: str, column: str) -> str:
     return f"json_merge_patch('{{}}', {column})" if name == MORE else column
 
 
-def _joined(parts: Sequence[EventFrame], known: dict[str, str]) -> pl.DataFrame:
-    """The rows of frames of the same columns as the store has them, with the source and generation each is of."""
-    pieces = _pieces(parts)
-    rows = pl.concat([pl.concat([part.frame for part in piece], rechunk=True) for piece in pieces], rechunk=False)
-    return _fitted(rows, known).hstack(pl.concat(map(_origins, pieces), rechunk=False))
-
-
 def _pieces(parts: Sequence[EventFrame]) -> list[list[EventFrame]]:
     """Frames of the same columns, as they are best handed over: large ones alone, small ones together."""
     large = [[part] for part in parts if part.frame.height >= _SMALL]
@@ -84,13 +78,12 @@ def _pieces(parts: Sequence[EventFrame]) -> list[list[EventFrame]]:
     return [*large, small] if small else large
 
 
-def _origins(piece: Sequence[EventFrame]) -> pl.DataFrame:
-    heights = [part.frame.height for part in piece]
-    return pl.DataFrame(
-        {
-            "source": np.repeat(np.array([part.source for part in piece], np.int64), heights),
-            "generation": np.repeat(np.array([part.generation for part in piece], np.int64), heights),
-        }
+def _joined(parts: Sequence[EventFrame], known: dict[str, str]) -> pl.DataFrame:
+    """The rows of some frames as the store has them, with the source and generation each is of."""
+    heights = [part.frame.height for part in parts]
+    return _fitted(pl.concat([part.frame for part in parts], rechunk=True), known).with_columns(
+        source=pl.Series(np.repeat([part.source for part in parts], heights), dtype=pl.Int64),
+        generation=pl.Series(np.repeat([part.generation for part in parts], heights), dtype=pl.Int64),
     )
 
 
