@@ -463,3 +463,10 @@ def test_planning_does_not_undo_what_the_writer_commits_meanwhile(
             time.sleep(0.005)
         scene.came(settle(monitor))
     scene.came(read(scene.folder, store=store))
+
+
+def test_who_waits_for_what_was_read_does_not_wait_for_the_pause_between_commits(scene: Scene, store: Path) -> None:
+    with scene.watch(store=store, commit_seconds=10 * DEADLINE) as monitor:
+        for _ in range(3):
+            scene.write(10)
+            scene.came(settle(monitor))

@@ -28,6 +28,9 @@ class Delivery(Protocol):
     def mark(self, key: Key) -> None:
         """What is known of a source has changed without a batch, and is to be written down. Never waits."""
 
+    def hurry(self) -> None:
+        """Nothing more comes for now, and somebody waits for what was delivered: gather no longer. Never waits."""
+
     def close(self) -> None:
         """Nothing more waits for room."""
 
@@ -55,6 +58,9 @@ class ToState:
     def mark(self, key: Key) -> None:
         """Nobody writes it down."""
 
+    def hurry(self) -> None:
+        """Nothing is gathered."""
+
     def close(self) -> None:
         """Nobody waits."""
 
@@ -76,6 +82,7 @@ class ToWriter:
         self._marks: dict[Key, None] = {}
         self._bytes = 0
         self._in_hand = 0  # batches and marks that the writer has and is not done with
+        self._hurried = False
         self._closed = False
 
     def put(self, batch: Batch, activity: Activity) -> bool:
@@ -106,19 +113,25 @@ class ToWriter:
             self._marks[key] = None
             self._changed.notify_all()
 
+    def hurry(self) -> None:
+        with self._changed:
+            self._hurried = bool(self._batches or self._marks)
+            self._changed.notify_all()
+
     def take(self, not_before: float, at_most_seconds: float) -> tuple[list[Batch], list[Key]]:
         """Everything that waits, as soon as there is something; nothing after `at_most_seconds`, or once it is closed.
 
-        More is gathered until `not_before`, an instant of the monotonic clock, or until all the room is used.
+        More is gathered until `not_before`, an instant of the monotonic clock, or until all the room is used, or
+        somebody is in a hurry.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._batches or self._marks, at_most_seconds)
             pause = max(0.0, not_before - time.monotonic())
-            self._changed.wait_for(lambda: self._closed or self._bytes >= self._max_bytes, pause)
+            self._changed.wait_for(lambda: self._closed or self._hurried or self._bytes >= self._max_bytes, pause)
             batches, marks = list(self._batches), list(self._marks)
             self._batches.clear()
             self._marks.clear()
-            self._bytes = 0
+            self._bytes, self._hurried = 0, False
             self._in_hand += len(batches) + len(marks)
             self._changed.notify_all()
             return batches, marks

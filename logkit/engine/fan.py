@@ -63,6 +63,9 @@ class Fan:
         for box in self._boxes:
             box.mark(key)
 
+    def hurry(self) -> None:
+        self._first.hurry()
+
     def close(self) -> None:
         self._first.close()
         for box in self._boxes:

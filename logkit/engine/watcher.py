@@ -316,7 +316,11 @@ class Watcher:
         hopeful = any(not isinstance(work, Probe) or self._settings.finite for _, _, work in self._delayed)
         in_flight = self._out.total() - len(self._delayed)
         partial = any(self._is_partial(key) for key in self._due)
-        return not (in_flight or hopeful or partial) and self._delivery.settled
+        if in_flight or hopeful or partial:
+            return False
+        if self._state.is_asked:
+            self._delivery.hurry()
+        return self._delivery.settled
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""

@@ -79,17 +79,18 @@ class Store:
         seq, now_us = self.seq + 1, int(self._clock() * 1e6)
         timed = now_us - self._timed_us >= _COMMIT_TIMES_US
         with self._transaction() as writer:
+            progress.save(writer, sources)
+            deltas = sums.add(writer, seq, stats, self._deltas)
+            if timed:
+                writer.execute("INSERT INTO logkit_commits VALUES ($seq, $now)", {"seq": seq, "now": now_us})
+            writer.execute("UPDATE logkit_store SET seq = $seq", {"seq": seq})
+            # The rows last: while one thread did the above, readers had the other cores, and room to go on.
             if rows is not None:
                 for name, kind in rows.added.items():
                     writer.execute(f"ALTER TABLE events ADD COLUMN {quoted(name)} {kind}")
                 writer.register("arriving", rows.table)
                 writer.execute(rows.insert("arriving"), {"seq": seq})
                 writer.unregister("arriving")
-            progress.save(writer, sources)
-            deltas = sums.add(writer, seq, stats, self._deltas)
-            if timed:
-                writer.execute("INSERT INTO logkit_commits VALUES ($seq, $now)", {"seq": seq, "now": now_us})
-            writer.execute("UPDATE logkit_store SET seq = $seq", {"seq": seq})
         self.seq, self._deltas = seq, deltas
         if rows is not None:
             self._columns |= rows.added
