@@ -123,8 +123,11 @@ class Watcher:
         activity.enter("planning")
         self._plan(now)
         self._feed()
-        if self._is_settled():
-            self._state.answer(self._scanned)
+        if self._all_is_read():
+            if self._state.is_asked:
+                self._delivery.hurry()
+            if self._delivery.settled:
+                self._state.answer(self._scanned)
         return self._rest(self._clock())
 
     # -- looking
@@ -309,18 +312,14 @@ class Watcher:
                 return
             self._backlog.popleft()
 
-    def _is_settled(self) -> bool:
+    def _all_is_read(self) -> bool:
         """Whether all that was there at the last scan has been read, or has been given up."""
         if self._outcomes or self._dirty or self._changed or len(self._out) > len(self._delayed):
             return False
         hopeful = any(not isinstance(work, Probe) or self._settings.finite for _, _, work in self._delayed)
         in_flight = self._out.total() - len(self._delayed)
         partial = any(self._is_partial(key) for key in self._due)
-        if in_flight or hopeful or partial:
-            return False
-        if self._state.is_asked:
-            self._delivery.hurry()
-        return self._delivery.settled
+        return not (in_flight or hopeful or partial)
 
     def _is_partial(self, key: Key) -> bool:
         """Whether an unfinished line is waited for: an open record of whole lines is shown already."""
